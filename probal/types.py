@@ -309,3 +309,45 @@ class Metric:
     preliminary: bool = False
     """Fewer than 30 images: draw it as not yet trustworthy."""
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What bringing the store in line with a scan changed; every number counts images."""
+
+    added: int = 0
+    changed: int = 0
+    """Other content at a known path: a new image, the old one is kept as missing."""
+    missing: int = 0
+    """Was there at the last scan and is gone now."""
+    duplicates: int = 0
+    """Duplicates in the folder now, old and new."""
+    corrupt: int = 0
+    """Unreadable files in the folder now, old and new."""
+    renamed: int = 0
+    """Known content at another path: same image, same labels."""
+    returned: int = 0
+    """Was missing and is back."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A fitted adapter on disk; `path` is relative to the workspace."""
+
+    id: int
+    round_id: int
+    path: str
+    sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """An export that was written; `path` is the absolute folder."""
+
+    id: int
+    path: str
+    formats: tuple[str, ...]
+    n: int
+    """Labels written."""
+    created_at: datetime
