@@ -1,0 +1,150 @@
+"""Integrals of the softmax over Gaussian logits: in closed form, and by quasi-Monte Carlo.
+
+Shapes use the glossary of `probal.types`. Both forget the common mode of a factor first: adding one number to
+all logits of an image does not change its softmax, and that is where most of an image's noise lies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.quasirandom import SobolEngine
+
+CHUNK_ELEMENTS = 1 << 19
+"""Numbers in one working block (2 MiB of float32): fits the cache and bounds the memory."""
+
+SCRAMBLE_SEED = 20241209
+"""Seed of the Sobol scrambling where no generator is handed in: scores are then repeatable."""
+
+
+def class_covariance(factor: Tensor) -> Tensor:
+    """`factor factorᵀ`, [C, R] -> [C, C]."""
+    return factor @ factor.mT
+
+
+def contrast_factor(factor: Tensor) -> Tensor:
+    """A factor that gives the same softmax with the fewest columns, [C, R] -> [C, min(R, C − 1)].
+
+    Columns are centred over the classes, which removes the common mode; if R ≥ C the factor is replaced by
+    the root `U √λ` of its centred [C, C] covariance (eigendecomposition in float64), largest λ first and
+    without the direction that the centring emptied.
+    """
+    centred = factor.double() - factor.double().mean(0)
+    if factor.shape[1] >= factor.shape[0]:
+        values, vectors = torch.linalg.eigh(class_covariance(centred))
+        centred = (vectors * values.clamp_min(0).sqrt()).flip(1)[:, :-1]  # eigh sorts upwards
+    return centred.to(factor.dtype)
+
+
+def probit_predictive(mean: Tensor, var: Tensor, gain: Tensor | None, factor: Tensor | None) -> Tensor:
+    """One-against-the-rest probit approximation of `E softmax(z)`, [N, C] -> [N, C].
+
+    `softmax_c(z) = σ(z_c − r_c)` with `r_c = log Σ_{c'≠c} exp z_c'`. Let q be the softmax of the means over
+    the other classes. To second order around the means, with Σ the covariance of image i,
+
+        E r_c ≈ log Σ_{c'≠c} exp m_c' + h,     h = ½ (Σ_c' q_c' Σ_c'c' − qᵀ Σ q)
+        Var(z_c − r_c) ≈ Var(z_c − qᵀz) = Σ_cc − 2 (Σq)_c + qᵀ Σ q
+        p_c ∝ σ( (m_c − E r_c) / √(1 + π/8 · Var(z_c − r_c)) )            (MacKay 1992)
+
+    Both terms are contrasts, in which a noise common to all classes cancels exactly. h grows with the
+    variance where the truth grows only with its root, so h is damped to `h / √(1 + π/4 · h)`, exact slope for
+    large variances of two equal rivals. For C = 2 it is MacKay's formula for the difference of the logits.
+    Cost N·C² in one matrix product; nothing of shape [N, C, C] is made.
+    """
+    c = mean.shape[1]
+    if c == 1:
+        return torch.ones_like(mean)
+    if gain is not None and factor is not None:
+        cov = class_covariance(contrast_factor(factor))  # [C, C]
+    else:
+        gain, cov = torch.zeros_like(mean[:, 0]), torch.zeros(c, c, dtype=mean.dtype, device=mean.device)
+    out = torch.empty_like(mean)
+    for part in _blocks(len(mean), c):
+        out[part] = _probit_block(mean[part], var[part], gain[part], cov)
+    return out
+
+
+def _probit_block(mean: Tensor, var: Tensor, gain: Tensor, cov: Tensor) -> Tensor:
+    """`probit_predictive` on a block: means and variances [n, C], gains [n], centred cov [C, C] -> [n, C]."""
+    gain = gain[:, None]  # [n, 1]
+    diagonal = cov.diagonal()  # [C]
+    marginal = var + gain * diagonal  # [n, C]
+    p = torch.softmax(mean, 1)  # [n, C]
+    top = p.argmax(1, keepdim=True)  # [n, 1]
+
+    # without class c the weights are q = p / (1 − p_c), so every sum over rivals is a total less one term
+    left = (1 - p).scatter(1, top, 1.0)  # [n, C]
+    p_cov = p @ cov  # [n, C]
+    log_rivals = torch.logsumexp(mean, 1, keepdim=True) + torch.log(left)
+    rival_var = ((p * marginal).sum(1, keepdim=True) - p * marginal) / left
+    rival_own = ((p.square() * var).sum(1, keepdim=True) - p.square() * var) / left.square()
+    rival_cov = ((p_cov * p).sum(1, keepdim=True) - 2 * p * p_cov + p.square() * diagonal) / left.square()
+    cross = (p_cov - p * diagonal) / left
+
+    # the top class's 1 − p_c cancels in floating point: its rivals get a softmax of their own
+    rivals = mean.scatter(1, top, -math.inf)
+    q = torch.softmax(rivals, 1)  # [n, C], zero at top
+    q_cov = q @ cov
+    log_rivals = log_rivals.scatter(1, top, torch.logsumexp(rivals, 1, keepdim=True))
+    rival_var = rival_var.scatter(1, top, (q * marginal).sum(1, keepdim=True))
+    rival_own = rival_own.scatter(1, top, (q.square() * var).sum(1, keepdim=True))
+    rival_cov = rival_cov.scatter(1, top, (q_cov * q).sum(1, keepdim=True))
+    cross = cross.scatter(1, top, q_cov.gather(1, top))
+
+    quad = rival_own.clamp_min(0) + gain * rival_cov.clamp_min(0)  # qᵀ Σ q
+    h = (0.5 * (rival_var - quad)).clamp_min(0)
+    spread = (marginal - 2 * gain * cross + quad).clamp_min(0)  # Var(z_c − qᵀz)
+    against = mean - log_rivals - h / (1 + math.pi / 4 * h).sqrt()
+    return torch.softmax(torch.nn.functional.logsigmoid(against / (1 + math.pi / 8 * spread).sqrt()), 1)
+
+
+def normal_nodes(n_samples: int, dim: int, generator: torch.Generator | None = None) -> Tensor:
+    """Scrambled Sobol points through the normal quantile, [K, dim] in float64.
+
+    The scrambling seed is drawn from `generator`, or is the same on every call where there is none. Raises
+    ValueError for fewer than one sample.
+    """
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+    seed = SCRAMBLE_SEED
+    if generator is not None:
+        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=generator.device))
+    uniform = SobolEngine(dim, scramble=True, seed=seed).draw(n_samples, dtype=torch.float64)
+    tiny = 2.0**-31  # half of Sobol's 30-bit grid: keeps the quantile finite
+    return torch.special.ndtri(uniform.clamp(tiny, 1 - tiny))
+
+
+def qmc_log_softmax(
+    mean: Tensor,
+    var: Tensor,
+    gain: Tensor | None,
+    factor: Tensor | None,
+    n_samples: int,
+    generator: torch.Generator | None = None,
+) -> Iterator[tuple[slice, Tensor]]:
+    """Log-softmax of the logits at quasi-random nodes, block after block of images.
+
+    Yields `(rows, log_p)` with `log_p` [n, K, C]; the blocks cover all N in order. The first coordinates, the
+    most even ones, carry the shared factor. All images see the same nodes, so that scores are comparable, and
+    so each image's integral is right while images are not independent.
+    """
+    c = mean.shape[1]
+    shared = None if gain is None or factor is None else contrast_factor(factor)  # [C, R']
+    rank = 0 if shared is None else shared.shape[1]
+    nodes = normal_nodes(n_samples, rank + c, generator).to(mean)  # [K, R' + C]
+    own = nodes[:, rank:]  # [K, C]
+    common = None if shared is None else nodes[:, :rank] @ shared.mT  # [K, C]
+    for part in _blocks(len(mean), n_samples * c):
+        z = torch.addcmul(mean[part, None], var[part].sqrt()[:, None], own)  # [n, K, C]
+        if common is not None and gain is not None:
+            z = z.addcmul_(gain[part].sqrt()[:, None, None], common)
+        yield part, torch.log_softmax(z, 2)
+
+
+def _blocks(n: int, row_elements: int) -> Iterator[slice]:
+    step = max(1, CHUNK_ELEMENTS // max(1, row_elements))
+    for start in range(0, n, step):
+        yield slice(start, min(start + step, n))
