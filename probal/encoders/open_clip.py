@@ -1,0 +1,143 @@
+"""Models of open_clip: contrastive pairs of towers, from a pretrained tag, a local checkpoint or the hub."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from probal.encoders._torchvision import make_torchvision_importable
+from probal.encoders.base import ImageTower
+from probal.errors import UserError
+
+_PREFIX = "open_clip:"
+_HUB = "hf-hub:"
+_CHECKPOINTS = {".bin", ".npz", ".pt", ".pth", ".safetensors"}
+_FORM = "`open_clip:<model>/<pretrained tag or checkpoint file>` or `open_clip:hf-hub:<owner>/<repo>`"
+
+
+class OpenClipEncoder(ImageTower):
+    """Embeddings of an open_clip model in float32; the logit scale is the trained one."""
+
+    centred = False
+    default_template = "a photo of a {}."
+
+    def __init__(self, encoder_id: str) -> None:
+        """Loads the model; a tag or a hub's repository is downloaded unless it is cached.
+
+        Raises UserError in one line for an unknown model or tag, a missing package, a checkpoint that does
+        not fit, or weights that cannot be fetched.
+        """
+        check_id(encoder_id)
+        make_torchvision_importable()
+        self.id = encoder_id
+        self._name, self._pretrained = _split(encoder_id)
+        self._model, self._preprocess, self._tokenizer = _load(encoder_id, self._name, self._pretrained)
+        self._model.eval()
+        self.width: int = self._model.encode_text(self._tokenizer(["a"])).shape[1]
+        self.scale = float(self._model.logit_scale.exp())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hex; of the architecture, every weight and the preprocessing, wherever the checkpoint lies."""
+        import torch
+
+        digest = hashlib.sha256(f"open_clip\n{self._name}\n".encode())
+        digest.update(json.dumps(self._model.visual.preprocess_cfg, sort_keys=True).encode())
+        for key, tensor in self._model.state_dict().items():
+            digest.update(f"{key} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()[:32]
+
+    def prepare(self, image: Image.Image) -> np.ndarray:
+        """float32 [3, H, W], by open_clip's own transforms for this model."""
+        return self._preprocess(image).numpy()
+
+    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
+        """float32 [B, 3, H, W] to embeddings [B, D]."""
+        import torch
+
+        with torch.inference_mode():
+            return self._model.encode_image(torch.from_numpy(batch)).float().numpy()
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Prompts to embeddings [C, D]."""
+        import torch
+
+        if not texts:
+            return np.empty((0, self.width), np.float32)
+        with torch.inference_mode():
+            return self._model.encode_text(self._tokenizer(list(texts))).float().numpy()
+
+
+def check_id(encoder_id: str) -> None:
+    """Raises UserError for a malformed id, a missing package, an unknown model or a missing checkpoint file.
+
+    Loads nothing; whether a tag exists and can be downloaded is found out on loading.
+    """
+    name, pretrained = _split(encoder_id)
+    spec = importlib.util.find_spec("open_clip")
+    if spec is None or spec.origin is None:
+        raise UserError(f'the encoder {encoder_id!r} needs open_clip; run pip install "probal[open-clip]"')
+    if pretrained is None:
+        return
+    known = {path.stem for path in (Path(spec.origin).parent / "model_configs").glob("*.json")}
+    if "open_clip" in sys.modules:  # models that were registered at run time
+        known.update(sys.modules["open_clip"].list_models())
+    if name not in known:
+        raise UserError(f"open_clip has no model {name!r}; expected a name such as ViT-B-32, form {_FORM}")
+    if _is_path(pretrained) and not Path(pretrained).expanduser().is_file():
+        raise UserError(f"no such checkpoint file: {pretrained}")
+
+
+def _split(encoder_id: str) -> tuple[str, str | None]:
+    """Model name and tag or path; for a hub's repository its name with the prefix, and None."""
+    rest = encoder_id.removeprefix(_PREFIX)
+    if rest.startswith(_HUB):
+        owner, slash, repo = rest.removeprefix(_HUB).partition("/")
+        if owner and slash and repo:
+            return rest, None
+    else:
+        name, slash, pretrained = rest.partition(
+            "/"
+        )  # a model's name has no slash, a path may begin with one
+        if name and slash and pretrained:
+            return name, pretrained
+    raise UserError(f"cannot read the encoder {encoder_id!r}; expected {_FORM}")
+
+
+def _is_path(pretrained: str) -> bool:
+    path = Path(pretrained)
+    return len(path.parts) > 1 or path.suffix in _CHECKPOINTS
+
+
+def _load(encoder_id: str, name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
+    import open_clip
+
+    is_path = pretrained is not None and _is_path(pretrained)
+    if is_path:
+        pretrained = str(Path(str(pretrained)).expanduser())
+    elif pretrained is not None and pretrained not in open_clip.list_pretrained_tags_by_model(name):
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        have = f"it has {', '.join(tags)}" if tags else "it has none, so give the path of a checkpoint file"
+        raise UserError(f"open_clip's {name} has no pretrained tag {pretrained!r}; {have}")
+    try:
+        model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
+        return model, preprocess, open_clip.get_tokenizer(name)
+    except Exception as error:
+        # the hub's client, torch's unpickler and open_clip raise unrelated types; their first line tells most
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        if is_path:
+            raise UserError(f"cannot load {pretrained} as a checkpoint of {name}: {reason}") from error
+        raise UserError(
+            f"the weights of {encoder_id!r} could not be fetched ({reason}); with a network connection try again, "
+            "or give a checkpoint file on this machine: open_clip:<model>/<path>"
+        ) from error

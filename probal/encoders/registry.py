@@ -1,0 +1,68 @@
+"""Encoder ids to encoders: one explicit table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probal.encoders.base import Encoder
+from probal.errors import UserError
+
+
+def check_encoder_id(encoder_id: str) -> None:
+    """Raises the UserError that :func:`load_encoder` would, as far as it can be told without loading torch.
+
+    An unknown id or model, a missing package or checkpoint file; not whether weights can be downloaded.
+    """
+    _entry(encoder_id)[0](encoder_id)
+
+
+def load_encoder(encoder_id: str) -> Encoder:
+    """The encoder of an id: `embedded`, `open_clip:<model>/<pretrained tag or path>`,
+    `open_clip:hf-hub:<repo>`.
+
+    Takes seconds, and for open_clip tags may download. Raises UserError for an unknown id, a missing package
+    (saying what to install) or weights that cannot be had.
+    """
+    check, load = _entry(encoder_id)
+    check(encoder_id)
+    return load(encoder_id)
+
+
+def _check_embedded(encoder_id: str) -> None:
+    from probal.encoders.embedded import check_installed
+
+    check_installed()
+
+
+def _load_embedded(encoder_id: str) -> Encoder:
+    from probal.encoders.embedded import EmbeddedEncoder
+
+    return EmbeddedEncoder()
+
+
+def _check_open_clip(encoder_id: str) -> None:
+    from probal.encoders.open_clip import check_id
+
+    check_id(encoder_id)
+
+
+def _load_open_clip(encoder_id: str) -> Encoder:
+    from probal.encoders.open_clip import OpenClipEncoder
+
+    return OpenClipEncoder(encoder_id)
+
+
+_ENCODERS: dict[str, tuple[Callable[[str], None], Callable[[str], Encoder]]] = {
+    "embedded": (_check_embedded, _load_embedded),
+    "open_clip": (_check_open_clip, _load_open_clip),
+}
+
+
+def _entry(encoder_id: str) -> tuple[Callable[[str], None], Callable[[str], Encoder]]:
+    kind, colon, _ = encoder_id.partition(":")
+    if kind not in _ENCODERS or (kind == "embedded") == bool(colon):
+        raise UserError(
+            f"unknown encoder {encoder_id!r}; expected `embedded`, `open_clip:<model>/<pretrained tag or path>` "
+            "or `open_clip:hf-hub:<repo>`"
+        )
+    return _ENCODERS[kind]
