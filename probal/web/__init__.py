@@ -1,0 +1,1 @@
+"""HTTP: the API, the images and the labeler. No Streamlit, no torch."""

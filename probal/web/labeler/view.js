@@ -1,0 +1,216 @@
+/* view.js: the page of the labeler. Builds it once and fills it in; all text goes in as text, never as HTML. */
+
+const SMALL_SIDE = 96; // images up to this side are enlarged with hard pixels: digits, icons, patches
+const TOAST_MS = 7000;
+
+function make(tag, { cls, text, on = {}, ...attributes } = {}, ...children) {
+  const node = document.createElement(tag);
+  if (cls) node.className = cls;
+  if (text !== undefined) node.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, handler] of Object.entries(on)) node.addEventListener(name, handler);
+  node.append(...children);
+  return node;
+}
+
+function percent(p) {
+  if (p > 0 && p < 0.01) return "<1\u00a0%";
+  if (p < 1 && p > 0.99) return ">99\u00a0%";
+  return `${Math.round(p * 100)}\u00a0%`;
+}
+
+class View {
+  /** `act` holds one function per button; see label.js. */
+  constructor(classes, act) {
+    this.act = act;
+    this.names = new Map(classes.map((info) => [info.id, info.name]));
+    this.progress = make("div", { cls: "pal-progress", "data-testid": "progress" });
+    this.bar = make("div", { cls: "pal-bar", role: "progressbar", "aria-label": "Labels until the next update" });
+    this.barFill = make("div", { cls: "pal-bar-fill" });
+    this.bar.append(this.barFill);
+    this.counts = make("span", { cls: "pal-counts" });
+    this.progress.append(this.bar, this.counts);
+    this.saveState = make("div", { cls: "pal-save", role: "status", "data-testid": "save-state" });
+
+    this.frame = make("div", { cls: "pal-frame" });
+    this.notice = make("div", { cls: "pal-notice", "data-testid": "labeler-message" });
+    this.ribbon = make("div", { cls: "pal-ribbon", hidden: "" });
+    this.stage = make("figure", { cls: "pal-stage" }, this.frame, this.notice, this.ribbon);
+
+    this.buttons = new Map();
+    this.classes = make("div", { cls: "pal-classes", role: "group", "aria-label": "Classes" });
+    classes.forEach((info, position) => this.classes.append(this.classButton(info, position)));
+    this.classes.classList.toggle("pal-many", classes.length > 10);
+    this.why = new Why(this.names);
+    this.actions = this.actionRow();
+    const side = make("div", { cls: "pal-side" }, this.classes, this.actions, this.why.root);
+
+    this.toasts = make("div", { cls: "pal-toasts", role: "alert" });
+    this.spoken = make("div", { cls: "pal-spoken", "aria-live": "polite" });
+    this.root = make(
+      "section",
+      { cls: "pal", "data-testid": "labeler", "aria-label": "Label the image", tabindex: "-1" },
+      make("header", { cls: "pal-top" }, this.progress, this.saveState),
+      make("div", { cls: "pal-body" }, this.stage, side),
+      this.toasts,
+      this.spoken,
+    );
+  }
+
+  classButton({ id, name, key }, position) {
+    const fill = make("span", { cls: "pal-fill" });
+    const share = make("span", { cls: "pal-share" });
+    const button = make(
+      "button",
+      { cls: "pal-class", type: "button", "data-testid": `class-${position}`, "data-class-id": id },
+      fill,
+      make("kbd", { text: key ? key.toUpperCase() : "", "aria-hidden": "true" }),
+      make("span", { cls: "pal-name", text: name, title: name }),
+      share,
+    );
+    if (key) button.setAttribute("aria-keyshortcuts", key);
+    this.keepFocus(button);
+    button.addEventListener("click", (event) => this.act.label(id, event.timeStamp));
+    this.buttons.set(id, { button, fill, share, name });
+    return button;
+  }
+
+  actionRow() {
+    const row = make("div", { cls: "pal-actions", role: "toolbar", "aria-label": "Actions" });
+    const add = (id, label, key, title, run) => {
+      const text = make("span", { text: label });
+      const button = make("button", { cls: "pal-action", type: "button", title }, text);
+      button.append(make("kbd", { text: key, "aria-hidden": "true" }));
+      button.dataset.testid = id;
+      this.keepFocus(button);
+      button.addEventListener("click", (event) => run(event.timeStamp));
+      row.append(button);
+      return button;
+    };
+    this.back = add("back", "Back", "←", "Look at the image before", () => this.act.browse(-1));
+    this.undo = add("undo", "Undo", "Z", "Take the last answer back", () => this.act.undo());
+    this.redo = add("redo", "Redo", "Y", "Give it again", () => this.act.redo());
+    this.skip = add("skip", "Later", "S", "Skip: comes back at the end", (at) => this.act.skip(at));
+    this.flag = add("flag", "Flag", "F", "Take it out, with a reason", (at) => this.act.flag(at));
+    this.help = add("help", "Keys", "?", "All keys", () => this.act.help());
+    return row;
+  }
+
+  /** A click must not move the focus, or the next Enter would press the same button again. */
+  keepFocus(button) {
+    button.addEventListener("mousedown", (event) => event.preventDefault());
+  }
+
+  // What is on screen
+
+  paintImage(entry, seq) {
+    const { element } = entry.picture;
+    element.className = "pal-image";
+    element.alt = "The image to label";
+    element.dataset.testid = "labeler-image";
+    element.draggable = false;
+    const small = Math.max(element.naturalWidth, element.naturalHeight) <= SMALL_SIDE;
+    element.classList.toggle("pal-pixels", small);
+    this.frame.replaceChildren(element);
+    this.notice.hidden = true;
+    this.root.dataset.imageId = entry.item.image_id;
+    this.root.dataset.seq = seq;
+    this.paintShares(entry.item.predicted);
+    this.paintChosen(entry);
+    this.why.show(entry.item);
+    this.classes.classList.remove("pal-off");
+  }
+
+  paintNothing({ title, text, busy }) {
+    this.frame.replaceChildren();
+    delete this.root.dataset.imageId;
+    delete this.root.dataset.seq;
+    const parts = [make("strong", { text: title })];
+    if (text) parts.push(make("p", { text }));
+    if (busy) parts.unshift(make("span", { cls: "pal-spinner", "aria-hidden": "true" }));
+    this.notice.replaceChildren(...parts);
+    this.notice.hidden = false;
+    this.ribbon.hidden = true;
+    this.paintShares(null);
+    this.why.show(null);
+    this.classes.classList.add("pal-off");
+  }
+
+  /** Bars and numbers of the prediction; without one the buttons look the same, only empty. */
+  paintShares(predicted) {
+    const shares = new Map(predicted ?? []);
+    const top = predicted?.[0]?.[0];
+    for (const [id, { button, fill, share, name }] of this.buttons) {
+      const p = shares.get(id);
+      share.textContent = p === undefined ? "" : percent(p);
+      fill.style.transform = `scaleX(${p ?? 0})`;
+      button.classList.toggle("pal-best", id === top);
+      button.setAttribute("aria-label", p === undefined ? name : `${name}, predicted ${percent(p)}`);
+    }
+  }
+
+  /** Looking back at an answered image: what it was given, and how to go on. */
+  paintChosen(entry) {
+    const last = entry.answers.at(-1);
+    for (const [id, { button }] of this.buttons) {
+      button.setAttribute("aria-pressed", String(last !== undefined && last.class_id === id));
+    }
+    this.ribbon.hidden = last === undefined;
+    if (last !== undefined) this.ribbon.textContent = `${this.describe(last)} · press a key to change it, → to go on`;
+  }
+
+  describe(event) {
+    if (event.kind === "skip") return "Put off until later";
+    if (event.kind === "flag") return "Flagged";
+    return `Labeled “${this.names.get(event.class_id) ?? "a removed class"}”`;
+  }
+
+  showActions({ canUndo, canRedo, canBack, painted }) {
+    this.undo.disabled = !canUndo;
+    this.redo.disabled = !canRedo;
+    this.back.disabled = !canBack;
+    this.skip.disabled = this.flag.disabled = !painted;
+  }
+
+  showProgress({ labeled, total, round, done, size, pace }) {
+    const share = size ? Math.min(1, done / size) : 0;
+    this.barFill.style.transform = `scaleX(${share})`;
+    this.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+    const parts = [`${labeled} this session`];
+    if (total !== undefined) parts.push(`${total} in all`);
+    if (size) parts.unshift(`Batch ${round + 1}: ${Math.min(done, size)} of ${size}`);
+    if (pace) parts.push(`${pace} a minute`);
+    this.counts.textContent = parts.join(" · ");
+  }
+
+  showSaving(kind, text) {
+    if (this.saveState.textContent === text) return;
+    this.saveState.className = `pal-save pal-${kind}`;
+    this.saveState.textContent = text;
+  }
+
+  /** A key that could not count: the frame says so without words. */
+  shake() {
+    this.stage.classList.remove("pal-shake");
+    void this.stage.offsetWidth; // restart the animation
+    this.stage.classList.add("pal-shake");
+  }
+
+  press(classId) {
+    const button = this.buttons.get(classId)?.button;
+    if (!button) return;
+    button.classList.remove("pal-pressed");
+    void button.offsetWidth;
+    button.classList.add("pal-pressed");
+  }
+
+  toast(text) {
+    const toast = make("div", { cls: "pal-toast", text, "data-testid": "toast" });
+    this.toasts.append(toast);
+    setTimeout(() => toast.remove(), TOAST_MS);
+  }
+
+  say(text) {
+    this.spoken.textContent = text;
+  }
+}
