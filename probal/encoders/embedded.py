@@ -119,7 +119,9 @@ class EmbeddedEncoder(ImageTower):
         folder = str(self._text_weights.parent)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = BertModel(BertConfig.from_pretrained(folder, local_files_only=True))
-        model.load_state_dict(load_file(self._text_weights))
+        weights = load_file(self._text_weights)
+        del weights["embeddings.position_ids"]  # 0 … 511, which transformers no longer keeps
+        model.load_state_dict(weights)
         return tokenizer, model.eval()
 
     @cached_property

@@ -138,6 +138,6 @@ def _load(encoder_id: str, name: str, pretrained: str | None) -> tuple[Any, Any,
         if is_path:
             raise UserError(f"cannot load {pretrained} as a checkpoint of {name}: {reason}") from error
         raise UserError(
-            f"the weights of {encoder_id!r} could not be fetched ({reason}); with a network connection try again, "
-            "or give a checkpoint file on this machine: open_clip:<model>/<path>"
+            f"the weights of {encoder_id!r} could not be fetched ({reason}); try again with a network "
+            "connection, or give a checkpoint file on this machine: open_clip:<model>/<path>"
         ) from error

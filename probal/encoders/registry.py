@@ -62,7 +62,7 @@ def _entry(encoder_id: str) -> tuple[Callable[[str], None], Callable[[str], Enco
     kind, colon, _ = encoder_id.partition(":")
     if kind not in _ENCODERS or (kind == "embedded") == bool(colon):
         raise UserError(
-            f"unknown encoder {encoder_id!r}; expected `embedded`, `open_clip:<model>/<pretrained tag or path>` "
-            "or `open_clip:hf-hub:<repo>`"
+            f"unknown encoder {encoder_id!r}; expected `embedded`, "
+            "`open_clip:<model>/<pretrained tag or path>` or `open_clip:hf-hub:<repo>`"
         )
     return _ENCODERS[kind]

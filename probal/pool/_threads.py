@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 def ordered_map(
     executor: Executor, function: Callable[[T], R], items: Iterable[T], window: int
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Results in the order of `items`, with at most `window` calls begun and not yet taken.
 
     Closing the iterator cancels the calls that have not started.

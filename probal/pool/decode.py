@@ -50,7 +50,7 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
             image.load()
             return _rgb(_upright(image))
     except Exception as error:
-        # Pillow's parsers raise nearly anything on broken bytes: OSError, SyntaxError, struct.error, IndexError …
+        # Pillow's parsers raise nearly anything on broken bytes: OSError, SyntaxError, struct.error …
         raise UnreadableImage(_reason(error)) from error
 
 

@@ -25,7 +25,7 @@ class EmbedReport:
     embedded: int
     """New vectors in the store."""
     failed: tuple[tuple[str, str], ...] = ()
-    """(content hash, reason) of each file that could not be decoded, or that is no longer what was scanned."""
+    """(content hash, reason) of each file that could not be decoded or has changed since the scan."""
     stopped: bool = False
     """The stop callback ended it; the rest has no vectors yet."""
 
@@ -49,7 +49,8 @@ def embed_images(
     present = len(files) - len(todo)
     report = Progress(progress, len(files))
     report.report(present)
-    embedded, failed = 0, []
+    embedded = 0
+    failed: list[tuple[str, str]] = []
 
     def prepare(content_hash: str) -> tuple[str, np.ndarray | UnreadableImage]:
         try:

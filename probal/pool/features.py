@@ -95,7 +95,8 @@ class FeatureStore:
             bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
             worst = np.abs(np.asarray(vectors[bad], np.float64)).max()
             raise FloatingPointError(
-                f"the vector of {hashes[bad]} has the value {worst:g}; the feature store holds finite float16, to 65504"
+                f"the vector of {hashes[bad]} has the value {worst:g}; "
+                "the feature store holds finite float16, up to 65504"
             )
         with self._lock, self._file_lock:
             self._sync()

@@ -67,7 +67,8 @@ def scan_folder(
     if all(image.state is ImageState.CORRUPT for image in scanned):
         first = scanned[0]
         raise UserError(
-            f"none of the {len(scanned)} image files in {root} can be read; the first, {first.path}: {first.reason}"
+            f"none of the {len(scanned)} image files in {root} can be read; "
+            f"the first, {first.path}: {first.reason}"
         )
     return scanned
 
