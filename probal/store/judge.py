@@ -1,0 +1,234 @@
+"""Deciding whether one event may enter the log, and writing it there.
+
+Works inside the write transaction of `Events.record`. What the events of the call refer to is read once in
+bulk, and kept in step as events are stored, so that an import of thousands costs one insert each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, insert, select
+
+from probal.store.annotators import REFERENCE, annotator_id
+from probal.store.base import utc_now
+from probal.store.labels import LABELING, LEASED, current, is_void, refresh_open
+from probal.store.repository import AnyRow, chunks
+from probal.store.schema import annotation, annotator, class_, image, lease, proposal
+from probal.types import Event, EventKind, Role
+
+UNDOABLE = (*LABELING, EventKind.SKIP, EventKind.FLAG)
+
+
+@dataclass
+class _Known:
+    """An event in the log that another may target."""
+
+    row: int
+    kind: EventKind
+    annotator: str
+    image_id: int
+    void: bool
+    target: str | None
+
+
+class Judge:
+    """Takes the events of one call one after the other."""
+
+    def __init__(
+        self, connection: Connection, project_id: int, events: Sequence[Event], require_lease: bool
+    ) -> None:
+        self._connection = connection
+        self._project_id = project_id
+        self._require_lease = require_lease
+        self._annotators: dict[str, int] = {}
+        self._touched: set[int] = set()
+        self._now = utc_now()
+        image_ids = {event.image_id for event in events if event.image_id is not None}
+        self._roles = {
+            row.id: Role(row.role)
+            for row in self._rows(select(image.c.id, image.c.role), image.c.id, image_ids, image.c.project_id)
+        }
+        query = select(class_.c.id, class_.c.name, class_.c.archived).where(class_.c.project_id == project_id)
+        self._classes = {row.id: row for row in connection.execute(query)}
+        self._log = self._read_log({event.event_id for event in events} | _targets(events))
+        self._leases = (
+            {
+                row.image_id: row
+                for row in self._rows(
+                    select(lease.c.image_id, lease.c.token, annotator.c.name).join(annotator),
+                    lease.c.image_id,
+                    image_ids,
+                    lease.c.project_id,
+                )
+            }
+            if require_lease
+            else {}
+        )
+
+    def take(self, event: Event) -> str | None:
+        """Store the event, or say why not."""
+        if event.event_id in self._log:
+            return None
+        problem = self._problem(event)
+        if problem is None:
+            self._store(event)
+        return problem
+
+    def close(self) -> None:
+        """Bring what is derived from the log in line with it; call once after the last event."""
+        for ids in chunks(sorted(self._touched)):
+            self._connection.execute(refresh_open(proposal.c.image_id.in_(ids)))
+
+    def _problem(self, event: Event) -> str | None:
+        if not event.event_id or len(event.event_id) > 64:
+            return "an event needs an id of 1 to 64 characters"
+        if not event.annotator.strip() or len(event.annotator) > 100:
+            return "an event needs the annotator's name, of 1 to 100 characters"
+        if self._require_lease and event.annotator == REFERENCE:
+            return f"the name {REFERENCE!r} is kept for labels that came with the images: use another"
+        if event.kind in (EventKind.UNDO, EventKind.REDO):
+            return self._turn_problem(event)
+        role = self._roles.get(event.image_id) if event.image_id is not None else None
+        if role is None:
+            return f"no image {event.image_id} in this project"
+        if role is Role.TEST and event.annotator != REFERENCE:
+            return f"image {event.image_id} is in the test set, whose labels came with it"
+        if event.kind in LABELING:
+            problem = self._class_problem(event)
+            if problem is not None:
+                return problem
+        if self._require_lease and event.kind in LEASED:
+            return self._lease_problem(event)
+        return None
+
+    def _class_problem(self, event: Event) -> str | None:
+        if event.class_id is None:
+            return f"a {event.kind} needs a class"
+        known = self._classes.get(event.class_id)
+        if known is None:
+            return f"no class {event.class_id} in this project"
+        if known.archived:
+            return f"the class {known.name!r} is archived"
+        return None
+
+    def _turn_problem(self, event: Event) -> str | None:
+        target = self._log.get(event.target_event_id or "")
+        if target is None:
+            return f"no event {event.target_event_id} in this project to {event.kind}"
+        if target.annotator != event.annotator:
+            return f"that event is {target.annotator}'s: only {target.annotator} can {event.kind} it"
+        if event.image_id is not None and event.image_id != target.image_id:
+            return f"that event is about image {target.image_id}, not image {event.image_id}"
+        if event.kind is EventKind.UNDO and target.kind not in UNDOABLE:
+            return f"a {target.kind} cannot be undone; undo or redo the event it was about"
+        if event.kind is EventKind.REDO and target.kind is not EventKind.UNDO:
+            return f"only an undo can be redone, not a {target.kind}"
+        if target.void:
+            return (
+                "that event is undone already"
+                if event.kind is EventKind.UNDO
+                else "that undo is redone already"
+            )
+        return None
+
+    def _lease_problem(self, event: Event) -> str | None:
+        assert event.image_id is not None
+        held = self._leases.get(event.image_id)
+        if held is None or event.lease is None:
+            return f"image {event.image_id} was not handed out under this lease: ask for the next images"
+        if held.name != event.annotator:
+            return f"image {event.image_id} was handed to {held.name} since"
+        if held.token != event.lease:
+            return f"image {event.image_id} was handed out again since, in another window or after a while"
+        # asked each time and not kept: an undo earlier in this call may have changed it
+        label = current(annotation.c.image_id == event.image_id)
+        query = select(annotator.c.name).join(label, label.c.annotator_id == annotator.c.id)
+        by = self._connection.scalar(query)
+        if by is not None and by != event.annotator:
+            return f"image {event.image_id} was labeled by {by} since"
+        return None
+
+    def _store(self, event: Event) -> None:
+        by = self._annotators.get(event.annotator)
+        if by is None:
+            by = annotator_id(self._connection, self._project_id, event.annotator)
+            self._annotators[event.annotator] = by
+        turns = event.kind in (EventKind.UNDO, EventKind.REDO)
+        target = self._log[event.target_event_id or ""] if turns else None
+        image_id = target.image_id if target is not None else event.image_id
+        assert image_id is not None
+        row = self._connection.execute(
+            insert(annotation).returning(annotation.c.id),
+            {
+                "project_id": self._project_id,
+                "event_id": event.event_id,
+                "kind": event.kind,
+                "annotator_id": by,
+                "seq": event.seq,
+                "image_id": image_id,
+                "class_id": event.class_id if event.kind in LABELING else None,
+                "lease": event.lease,
+                "target_id": target.row if target is not None else None,
+                "flag_reason": event.flag_reason,
+                "note": event.note,
+                "duration_ms": event.duration_ms,
+                "created_at": self._now,
+            },
+        ).scalar_one()
+        self._log[event.event_id] = _Known(
+            row, event.kind, event.annotator, image_id, False, event.target_event_id if turns else None
+        )
+        if target is not None:
+            target.void = True
+            if target.target is not None:
+                self._log[target.target].void = False
+        self._touched.add(image_id)
+
+    def _read_log(self, event_ids: set[str]) -> dict[str, _Known]:
+        """The stored events of these ids, and what they target."""
+        target = annotation.alias()
+        query = (
+            select(
+                annotation.c.id,
+                annotation.c.event_id,
+                annotation.c.kind,
+                annotation.c.image_id,
+                annotator.c.name,
+                is_void(annotation).label("void"),
+                target.c.event_id.label("target"),
+            )
+            .join(annotator, annotator.c.id == annotation.c.annotator_id)
+            .outerjoin(target, target.c.id == annotation.c.target_id)
+        )
+        log: dict[str, _Known] = {}
+        while event_ids:
+            rows = self._rows(query, annotation.c.event_id, event_ids, annotation.c.project_id)
+            log |= {
+                row.event_id: _Known(
+                    row.id, EventKind(row.kind), row.name, row.image_id, bool(row.void), row.target
+                )
+                for row in rows
+            }
+            event_ids = {known.target for known in log.values() if known.target is not None} - log.keys()
+        return log
+
+    def _rows(
+        self,
+        query: Select[*tuple[Any, ...]],
+        column: ColumnElement[Any],
+        values: Iterable[Any],
+        project_column: ColumnElement[int],
+    ) -> list[AnyRow]:
+        rows: list[AnyRow] = []
+        for some in chunks(sorted(values)):
+            rows += self._connection.execute(
+                query.where(column.in_(some), project_column == self._project_id)
+            )
+        return rows
+
+
+def _targets(events: Iterable[Event]) -> set[str]:
+    return {event.target_event_id for event in events if event.target_event_id is not None}

@@ -1,0 +1,163 @@
+"""Handing out images, and knowing who holds them.
+
+A lease lasts ten minutes and is renewed whenever its holder asks for more. Two people never share an image;
+another window of the same person waits one minute only, so that a page opened anew is not left without.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import chain
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from probal.store.annotators import annotator_id
+from probal.store.labels import answered, skipped
+from probal.store.queue import LEASE, Candidate, Queue
+from probal.store.repository import Repository
+from probal.store.rounds import predicted_of, reason_of
+from probal.store.schema import annotation, image, lease, proposal
+from probal.types import ImageState, LeaseItem, Role
+
+AUDIT_EVERY = 5
+"""One in so many of the images handed out is an audit image, while any waits."""
+FLOOR = 3
+"""With fewer images in hand, audit and skipped ones come out of turn: nobody waits for a refit."""
+
+
+class Leases(Repository):
+    def lease(self, project_id: int, annotator: str, client: str, n: int, now: datetime) -> list[LeaseItem]:
+        """Up to `n` images for one window of one annotator: those it holds, oldest first, then new ones.
+
+        Writes: what is returned is renewed or leased to the window until ten minutes after `now`.
+        """
+        with self._db.write() as connection:
+            by = annotator_id(connection, project_id, annotator)
+            held = _held(connection, project_id, by, client, n, now)
+            connection.execute(update(lease).where(lease.c.image_id.in_(held)).values(expires_at=now + LEASE))
+            queue = Queue(connection, project_id, by, client, now, held)
+            new = _choose(queue, n) if len(held) < n else []
+            _issue(queue, new)
+            return _items(connection, [*held, *(candidate.image_id for candidate in new)])
+
+
+def _held(connection: Connection, project_id: int, by: int, client: str, n: int, now: datetime) -> list[int]:
+    """Images in this window's hands that it has not answered."""
+    query = (
+        select(lease.c.image_id)
+        .join(image, image.c.id == lease.c.image_id)
+        .where(
+            lease.c.project_id == project_id,
+            lease.c.annotator_id == by,
+            lease.c.client == client,
+            lease.c.expires_at > now,
+            image.c.state == ImageState.OK,
+            ~answered(lease.c.image_id),
+            ~skipped(lease.c.image_id, after=lease.c.issued_row),
+        )
+        .order_by(lease.c.issued_at, lease.c.place)
+        .limit(n)
+    )
+    return list(connection.scalars(query))
+
+
+def _choose(queue: Queue, n: int) -> list[Candidate]:
+    """New images to hand out beside those held, `n` in all at most."""
+    wanted = n - len(queue.held)
+    proposals = queue.proposals(wanted)
+    audits = queue.audits(wanted)
+    total, audit = queue.connection.execute(
+        select(func.count(), func.count() - func.count(lease.c.proposal_id)).where(
+            lease.c.project_id == queue.project_id
+        )
+    ).one()
+
+    chosen: list[Candidate] = []
+    while len(chosen) < wanted:
+        if audits and (audit + 1) * AUDIT_EVERY <= total + 1:
+            chosen.append(audits.pop(0))
+            audit += 1
+        elif proposals:
+            chosen.append(proposals.pop(0))
+        else:
+            break
+        total += 1
+
+    missing = min(n, FLOOR) - len(queue.held) - len(chosen)
+    if missing > 0:
+        waiting = chain(audits, queue.skipped(missing))
+        chosen += [candidate for candidate, _ in zip(waiting, range(missing), strict=False)]
+    return chosen
+
+
+def _issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
+    """Write the leases; a window that had an image before gets it under the token it knows."""
+    ids = [candidate.image_id for candidate in chosen]
+    if not ids:
+        return
+    known = {
+        row.image_id: row.token
+        for row in queue.connection.execute(
+            select(lease.c.image_id, lease.c.token).where(
+                lease.c.image_id.in_(ids),
+                lease.c.annotator_id == queue.annotator_id,
+                lease.c.client == queue.client,
+            )
+        )
+    }
+    last = queue.connection.scalar(
+        select(func.max(annotation.c.id)).where(annotation.c.project_id == queue.project_id)
+    )
+    queue.connection.execute(delete(lease).where(lease.c.image_id.in_(ids)))
+    queue.connection.execute(
+        insert(lease),
+        [
+            {
+                "image_id": candidate.image_id,
+                "project_id": queue.project_id,
+                "token": known.get(candidate.image_id) or secrets.token_urlsafe(16),
+                "annotator_id": queue.annotator_id,
+                "client": queue.client,
+                "proposal_id": candidate.proposal_id,
+                "issued_row": last or 0,
+                "issued_at": queue.now,
+                "place": place,
+                "expires_at": queue.now + LEASE,
+            }
+            for place, candidate in enumerate(chosen)
+        ],
+    )
+
+
+def _items(connection: Connection, image_ids: Sequence[int]) -> list[LeaseItem]:
+    query = (
+        select(
+            image.c.id,
+            image.c.content_hash,
+            image.c.role,
+            lease.c.token,
+            lease.c.proposal_id,
+            proposal.c.predicted,
+            proposal.c.reason,
+        )
+        .join(lease, lease.c.image_id == image.c.id)
+        .outerjoin(proposal, proposal.c.id == lease.c.proposal_id)
+        .where(image.c.id.in_(image_ids))
+    )
+    items = {}
+    for row in connection.execute(query):
+        # an image proposed before it joined the audit goes out blind too
+        if row.proposal_id is None or row.role == Role.AUDIT:
+            items[row.id] = LeaseItem(row.id, row.content_hash, row.token)
+        else:
+            items[row.id] = LeaseItem(
+                row.id,
+                row.content_hash,
+                row.token,
+                row.proposal_id,
+                predicted_of(row.predicted),
+                reason_of(row.reason),
+            )
+    return [items[image_id] for image_id in image_ids]

@@ -1,0 +1,8 @@
+"""Alembic revisions, packaged with ProbAL and run when a workspace is opened.
+
+The list stands here so that opening an up-to-date workspace need not import alembic; a test compares it
+with the files in `versions/`.
+"""
+
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]
