@@ -1,0 +1,124 @@
+"""What a strategy sees, what it answers, and the one function that asks it.
+
+Shapes use the glossary of `probal.types`. Strategies work on row numbers; the session turns them into image ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from probal.acquisition.scores import Uncertainty, uncertainty
+from probal.errors import UserError
+from probal.gaussian import GaussianLogits
+
+
+@dataclass(frozen=True, eq=False)
+class AcquisitionState:
+    """The pool as a strategy sees it; no labels but those given, no test data."""
+
+    embeddings: Tensor  # [N,D] unit rows
+    logits: GaussianLogits  # N rows, C classes
+    labeled: Tensor  # [n] int64 rows
+    labels: Tensor  # [n] int64 classes
+    pending: Tensor  # [m] int64 rows out for labeling: not proposed again, and counted as covered
+
+    @property
+    def n_classes(self) -> int:
+        return self.logits.n_classes
+
+    @cached_property
+    def uncertainty(self) -> Uncertainty:
+        """Predictive and its entropies, computed once."""
+        return uncertainty(self.logits)
+
+    @cached_property
+    def covered(self) -> Tensor:
+        """Rows labeled or pending, [n+m]."""
+        return torch.cat([self.labeled, self.pending])
+
+    @cached_property
+    def candidates(self) -> Tensor:
+        """Rows neither labeled nor pending, in order."""
+        free = torch.ones(len(self.embeddings), dtype=torch.bool)
+        free[self.covered] = False
+        return torch.nonzero(free).squeeze(1)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A strategy's pick: pool row, its score there (higher was better), the rule that chose, its cluster."""
+
+    row: int
+    score: float
+    phase: str
+    cluster: int | None = None
+
+
+Strategy = Callable[[AcquisitionState, int, torch.Generator], list[Choice]]
+"""At most B choices, best first, among `state.candidates`, each once."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A choice with its reason in full; entropies in nats, classes and images as row numbers."""
+
+    row: int
+    score: float
+    phase: str
+    cluster: int | None
+    total: float
+    aleatoric: float
+    epistemic: float
+    contested: tuple[tuple[int, float], ...]
+    """The two likeliest classes with their probabilities."""
+    nearest: int | None
+    """Nearest labeled row, None before the first label."""
+    similarity: float | None
+    """Cosine to it."""
+
+
+def ask(strategy: Strategy, state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Pick]:
+    """Let a strategy choose `batch` rows and say why; fewer when the pool has no more.
+
+    Raises UserError when `batch` is not positive and FloatingPointError when a score is not finite.
+    """
+    if batch < 1:
+        raise UserError(f"a batch holds at least one image, got {batch}")
+    if len(state.candidates) == 0:
+        return []
+    choices = strategy(state, min(batch, len(state.candidates)), generator)
+    for choice in choices:
+        if choice.score != choice.score or abs(choice.score) == float("inf"):
+            raise FloatingPointError(f"score of row {choice.row} is {choice.score}")
+    return _explain(state, choices)
+
+
+def _explain(state: AcquisitionState, choices: list[Choice]) -> list[Pick]:
+    rows = torch.tensor([choice.row for choice in choices], dtype=torch.int64)
+    found = state.uncertainty
+    top, classes = found.predictive[rows].topk(min(2, state.n_classes), dim=1)  # [B,2]
+    nearest: list[int | None] = [None] * len(choices)
+    similarity: list[float | None] = [None] * len(choices)
+    if len(state.labeled):
+        cosine, at = (state.embeddings[rows] @ state.embeddings[state.labeled].T).max(dim=1)  # [B]
+        nearest, similarity = state.labeled[at].tolist(), cosine.tolist()
+    return [
+        Pick(
+            row=choice.row,
+            score=choice.score,
+            phase=choice.phase,
+            cluster=choice.cluster,
+            total=float(found.total[choice.row]),
+            aleatoric=float(found.aleatoric[choice.row]),
+            epistemic=float(found.epistemic[choice.row]),
+            contested=tuple(zip(classes[i].tolist(), top[i].tolist(), strict=True)),
+            nearest=nearest[i],
+            similarity=similarity[i],
+        )
+        for i, choice in enumerate(choices)
+    ]

@@ -1,0 +1,112 @@
+"""Scale, amplitude and temperature of BayesAdapter by leave-one-out; nothing is held out, nothing refitted.
+
+Leave-one-out at the mode (Rasmussen and Williams, 2006, §5.4.2 carried to Laplace): removing image i moves its
+logits by one cavity step. With s_ic the posterior variance of its logit, w = π(1−π) its curvature and g = y−π::
+
+    cavity variance  s / (1 − s w)          cavity mean  f − s g / (1 − s w)
+
+The classes' coupling is dropped here; against the coupled form and against refitting n times the log
+likelihood differs by about 0.02 nats an image (benchmarks/hyperparameters.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from probal.adapters._softmax_gp import Mode, find_mode
+
+AMPLITUDE = 256.0
+"""Centre of the amplitude's log-normal hyperprior: unit rows of CLIP and of ImageNet features agree on it."""
+_AMPLITUDE_SPREAD = math.log(4.0)
+_SCALE_SPREAD = math.log(2.0)
+_TEMPERATURES = tuple(4.0**-k for k in range(10))
+
+
+def choose_hyperparameters(
+    zero_shot: Tensor, span: Tensor, y: Tensor, scale: float, fit_scale: bool, amplitude: float | None
+) -> tuple[float, float]:
+    """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior.
+
+    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n]. The hyperprior
+    is log-normal around `scale` and AMPLITUDE, so that a few labels change little. Without labels both
+    stay at their centres.
+    """
+    if len(y) == 0:
+        return scale, amplitude or AMPLITUDE
+    fit_scale = fit_scale and bool(zero_shot.any())
+
+    def objective(log_scale: float, log_amplitude: float) -> float:
+        value = leave_one_out(math.exp(log_scale) * zero_shot, math.exp(0.5 * log_amplitude) * span, y).sum()
+        penalty = ((log_scale - math.log(scale)) / _SCALE_SPREAD) ** 2
+        penalty += ((log_amplitude - math.log(AMPLITUDE)) / _AMPLITUDE_SPREAD) ** 2
+        return 0.5 * penalty - float(value)
+
+    start = [math.log(scale)] * fit_scale + [math.log(AMPLITUDE)] * (amplitude is None)
+
+    def unpack(point: np.ndarray) -> tuple[float, float]:
+        values = list(point)
+        log_scale = values.pop(0) if fit_scale else math.log(scale)
+        return log_scale, values.pop(0) if amplitude is None else math.log(amplitude)
+
+    if not start:
+        return scale, float(amplitude or AMPLITUDE)
+    # the simplex begins towards smaller scales and larger amplitudes, where a poor prior needs to go
+    simplex = [start] + [
+        [v + (step if i == j else 0.0) for j, v in enumerate(start)]
+        for i, step in enumerate(([-1.0] * fit_scale) + [1.0] * (amplitude is None))
+    ]
+    found = minimize(
+        lambda point: objective(*unpack(point)),
+        np.array(start),
+        method="Nelder-Mead",
+        options={"initial_simplex": np.array(simplex), "maxfev": 24, "xatol": 0.15, "fatol": 0.1},
+    )
+    log_scale, log_amplitude = unpack(found.x)
+    return math.exp(log_scale), math.exp(log_amplitude)
+
+
+def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor) -> Tensor:
+    """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r]."""
+    mean, _ = cavity(offset, phi, y, find_mode(offset, phi, y))
+    return _log_likelihood(mean, y)
+
+
+def cavity(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
+    """Mean and variance [n,C] of every image's logits once its own label is taken away."""
+    probs = mode.probs
+    slope = probs * (1 - probs)  # [n,C]
+    eye = torch.eye(phi.shape[1], dtype=phi.dtype)
+    precision = eye + phi.T @ (slope.T.unsqueeze(-1) * phi)  # [C,r,r]
+    half = torch.linalg.solve_triangular(torch.linalg.cholesky(precision), phi.T, upper=False)  # [C,r,n]
+    variance = half.square().sum(1).T  # [n,C]
+    # the posterior variance is below 1/slope in exact arithmetic; the clamp is for rounding alone
+    without = variance / (1 - variance * slope).clamp(min=1e-9)
+    mean = offset + phi @ mode.weights - without * (one_hot(y, offset.shape[1]) - probs)
+    return mean, without
+
+
+def choose_temperature(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> float:
+    """Temperature of the covariance: the posterior mean of its logarithm on a grid from 1 to 4⁻⁹.
+
+    The likelihood is the leave-one-out predictive's, the prior flat. It is often nearly flat towards 0,
+    where the posterior is a point; the mean keeps the spread that the labels do not reject. Without labels 1/1024,
+    near which most sets settle.
+    """
+    if len(y) == 0:
+        return _TEMPERATURES[5]
+    mean, variance = cavity(offset, phi, y, mode)
+    scores = torch.stack(
+        [_log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y).sum() for t in _TEMPERATURES]
+    )
+    weights = torch.softmax(scores, 0)
+    return math.exp(sum(float(w) * math.log(t) for w, t in zip(weights, _TEMPERATURES, strict=True)))
+
+
+def _log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
+    return torch.log_softmax(logits, dim=1).gather(1, y.unsqueeze(1)).squeeze(1)

@@ -1,0 +1,66 @@
+"""What every adapter is: labels in, a frozen posterior over class weights out.
+
+Shapes use the glossary of `probal.types`. Images are rows of unit length (the encoder's embedding, centred
+where the encoder asks for it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from probal.gaussian import GaussianEmbedding, GaussianLogits
+
+
+class AdapterPosterior(Protocol):
+    """A fitted adapter. Frozen: new labels make a new one."""
+
+    def logits(self, images: Tensor) -> GaussianLogits:
+        """Gaussian logits [N,C] of unit rows [N,D]."""
+        ...
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        """All it consists of, for a snapshot."""
+        ...
+
+    def hyperparameters(self) -> Mapping[str, float]:
+        """The scalars chosen by the fit, for the round's record."""
+        ...
+
+
+class Adapter(Protocol):
+    """Settings of an adapter; `fit` may be called any number of times."""
+
+    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> AdapterPosterior:
+        """Fit on unit rows x [n,D] with classes y [n] int64, around prototypes [C,D].
+
+        n may be 0 and classes may have no label: what has no label keeps its prior. A zero row of the prior is
+        a class without a prototype. Raises ValueError for shapes or labels that do not fit.
+        """
+        ...
+
+
+def check_labels(x: Tensor, y: Tensor, prior: GaussianEmbedding) -> None:
+    """ValueError where x [n,D], y [n] and the prior [C,D] do not belong together."""
+    classes, width = prior.mean.shape
+    if x.ndim != 2 or x.shape[1] != width:
+        raise ValueError(f"x must be [n, {width}] like the prior, got {tuple(x.shape)}")
+    if y.shape != (len(x),) or y.dtype != torch.int64:
+        raise ValueError(f"y must be int64 [{len(x)}], got {y.dtype} {tuple(y.shape)}")
+    if len(y) and not (int(y.min()) >= 0 and int(y.max()) < classes):
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
+    if classes < 2:
+        raise ValueError(f"an adapter tells at least two classes apart, got {classes}")
+
+
+def fingerprint(posterior: AdapterPosterior) -> str:
+    """sha256 over names, shapes and bytes of the posterior's tensors: equal fits have equal fingerprints."""
+    digest = hashlib.sha256()
+    for name, value in sorted(posterior.tensors().items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
