@@ -6,21 +6,26 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from probal.errors import UserError
 from probal.pool.decode import IMAGE_SUFFIXES
-from probal.types import Project
-from probal.workspace import Workspace
+
+if TYPE_CHECKING:
+    from probal.types import Project
+    from probal.workspace import Workspace
 
 DIGITS = "digits"
 CLASSES = tuple("0123456789")
 """Named by the digit itself, so that the number keys label them."""
 TEST_PER_CLASS = 40
-SIDE = 64
-"""Pixels a side of the written PNGs; the originals have 8 (measured in data/README.md)."""
+MARGIN = 3
+"""Pixels of paper added around the 8×8 original, whose ink reaches the edge; encoders crop the middle."""
+ENLARGED = 8
+"""Written pixels per original one. Both were chosen by measurement, see data/README.md."""
 SEED = 0
 
 
@@ -34,15 +39,16 @@ class DrawnPool:
 def draw_digits(root: Path) -> DrawnPool:
     """Writes the digits under `root` unless they are there; what is there already is left as it is.
 
-    Grey levels 0–16 become 0–255, dark ink on white paper, 8×8 enlarged to `SIDE` bicubically. The file names
-    do not tell the digit. The folder appears whole or not at all: a kill in between leaves nothing behind.
+    The files are numbered in a shuffled order, so that their names do not tell the digit. The folder appears
+    whole or not at all: a kill in between leaves nothing that a later call would take for the pool.
     """
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     labels: np.ndarray = digits.target  # [N]
     test = held_out(labels)
-    names = [f"{'test' if held else 'pool'}/{index:04d}.png" for index, held in enumerate(test)]
+    numbers = np.random.default_rng(SEED + 1).permutation(len(labels))
+    names = [f"{'test' if test[i] else 'pool'}/{number:04d}.png" for i, number in enumerate(numbers)]
     if not root.exists():
         root.parent.mkdir(parents=True, exist_ok=True)
         drawing = Path(tempfile.mkdtemp(prefix=".digits-", dir=root.parent))
@@ -58,9 +64,11 @@ def draw_digits(root: Path) -> DrawnPool:
 
 
 def digit_image(levels: np.ndarray) -> Image.Image:
-    """One digit, `levels` [8, 8] in 0–16, as a grey picture of `SIDE` pixels."""
-    grey = np.rint(255 - levels * (255 / 16)).astype(np.uint8)  # [8, 8]
-    return Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    """One digit, `levels` [8, 8] in 0–16, as dark ink on white paper in 256 greys, enlarged bicubically."""
+    paper = np.pad(levels, MARGIN)  # [14, 14]
+    grey = np.rint(255 - paper * (255 / 16)).astype(np.uint8)
+    side = len(grey) * ENLARGED
+    return Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC)
 
 
 def held_out(labels: np.ndarray) -> np.ndarray:
