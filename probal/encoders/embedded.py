@@ -1,8 +1,13 @@
 """The encoder that comes as Python packages and needs no network: EfficientNet-Lite0 and MiniLM.
 
-The two towers never met. They are aligned through ImageNet's class names, which both know: the image tower as
-rows of its classifier, the text tower as words. A class's row is a mean of classifier rows, weighted by how
-near ImageNet's names are to its own (design §4). So image vectors are the tower's pooled features, D = 1280.
+The two towers never met. They are aligned through ImageNet's classes, which both know: the image tower as
+rows of its classifier, the text tower as words. A class's row is the mean of the centred classifier rows,
+weighted by softmax(cosine / 0.1) of its name's sentence vector with those of ImageNet's, all centred. So image
+vectors are the tower's pooled features, D = 1280.
+
+ImageNet's names go in with their WordNet glosses, and a user's glued words are taken apart. Zero-shot accuracy
+with bare names, with glosses, and with both: clothing's folder names .490 .527 .570, the same spelled out .537
+.589 .589, CIFAR-10 (500 images) .634 .728 .728.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from probal.encoders._imagenet import class_descriptions, gloss_words, spell_out
 from probal.encoders._torchvision import make_torchvision_importable
 from probal.encoders.base import ImageTower
 from probal.errors import UserError
@@ -41,6 +47,8 @@ _RESIZE = 256  # 224 / 0.875
 _LONGEST = 8  # a strip's shape: more is cropped before resizing, which would make it millions of pixels long
 _TEMPERATURE = 0.1
 _MAX_TOKENS = 256  # as the text tower was trained
+_TEXT_BATCH = 64
+_IMAGE_BATCH = 16  # what a core's cache holds; larger ones were slower
 
 
 class EmbeddedEncoder(ImageTower):
@@ -71,10 +79,8 @@ class EmbeddedEncoder(ImageTower):
         if max(width, height) > longest:
             image = _centre(image, min(width, longest), min(height, longest))
             width, height = image.size
-        if width <= height:
-            size = (_RESIZE, _RESIZE * height // width)
-        else:
-            size = (_RESIZE * width // height, _RESIZE)
+        shorter = min(width, height)
+        size = (_RESIZE * width // shorter, _RESIZE * height // shorter)
         return np.asarray(_centre(image.resize(size, Image.Resampling.BICUBIC), _CROP, _CROP))
 
     def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
@@ -82,16 +88,23 @@ class EmbeddedEncoder(ImageTower):
         import torch
 
         with torch.inference_mode():
-            pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float()  # [B, 3, 224, 224]
-            features = self._image_tower.forward_features(pixels / 127.5 - 1.0)
-            return self._image_tower.forward_head(features, pre_logits=True).numpy()
+            parts = [self._features(part) for part in torch.from_numpy(batch).split(_IMAGE_BATCH)]
+            return torch.cat(parts).numpy()
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
+        # permuting alone leaves channels last in memory, which is the layout that convolutions are fastest in
+        pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0  # [B, 3, 224, 224]
+        tower = self._image_tower
+        return tower.forward_head(tower.forward_features(pixels), pre_logits=True)  # [B, 1280]
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Class names to centred rows [C, 1280] in the space of the features."""
         if not texts:
             return np.empty((0, self.width), np.float32)
-        names, center = self._imagenet_names
-        similarity = _unit(self._sentences(texts) - center) @ names.T  # [C, 1000]
+        known, center = self._imagenet_texts
+        vocabulary = self._text_tower[0].get_vocab()
+        spelled = [spell_out(text, gloss_words(), vocabulary) for text in texts]
+        similarity = _unit(self._sentences(spelled) - center) @ known.T  # [C, 1000]
         weights = np.exp((similarity - similarity.max(axis=1, keepdims=True)) / _TEMPERATURE)
         weights /= weights.sum(axis=1, keepdims=True)
         rows = self._image_tower.classifier.weight.detach().numpy()  # [1000, 1280]
@@ -109,7 +122,7 @@ class EmbeddedEncoder(ImageTower):
         if [t.shape for t in found.values()] != [t.shape for t in expected.values()]:
             raise UserError(f"{self._image_weights} does not fit timm's tf_efficientnet_lite0; run {INSTALL}")
         model.load_state_dict(dict(zip(expected, found.values(), strict=True)))
-        return model.eval()
+        return model.eval().to(memory_format=torch.channels_last)
 
     @cached_property
     def _text_tower(self) -> tuple[Any, Any]:
@@ -125,11 +138,9 @@ class EmbeddedEncoder(ImageTower):
         return tokenizer, model.eval()
 
     @cached_property
-    def _imagenet_names(self) -> tuple[np.ndarray, np.ndarray]:
-        """Unit rows [1000, 384] of the names, centred, and their center [384]."""
-        from open_clip import IMAGENET_CLASSNAMES
-
-        vectors = self._sentences(IMAGENET_CLASSNAMES)
+    def _imagenet_texts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Unit rows [1000, 384] of ImageNet's class descriptions, centred, and their center [384]."""
+        vectors = self._sentences(class_descriptions())
         center = vectors.mean(axis=0)
         return _unit(vectors - center), center
 
@@ -138,20 +149,23 @@ class EmbeddedEncoder(ImageTower):
         import torch
 
         tokenizer, model = self._text_tower
-        parts = []
-        for start in range(0, len(texts), 256):
+        lengths = [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
+        order = sorted(range(len(texts)), key=lengths.__getitem__)  # equal lengths together: little padding
+        vectors = np.empty((len(texts), model.config.hidden_size), np.float32)
+        for start in range(0, len(texts), _TEXT_BATCH):
+            rows = order[start : start + _TEXT_BATCH]
             tokens = tokenizer(
-                list(texts[start : start + 256]),
+                [texts[row] for row in rows],
                 padding=True,
                 truncation=True,
                 max_length=_MAX_TOKENS,
                 return_tensors="pt",
             )
             with torch.inference_mode():
-                hidden: torch.Tensor = model(**tokens).last_hidden_state  # [C, T, 384]
-            mask = tokens["attention_mask"].unsqueeze(-1)  # [C, T, 1]
-            parts.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())
-        return _unit(np.concatenate(parts))
+                hidden = model(**tokens).last_hidden_state  # [B, T, 384]
+            mask = tokens["attention_mask"].unsqueeze(-1)  # [B, T, 1]
+            vectors[rows] = ((hidden * mask).sum(1) / mask.sum(1)).numpy()
+        return _unit(vectors)
 
 
 def check_installed() -> None:
