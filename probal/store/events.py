@@ -8,13 +8,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from probal.store.judge import Judge
-from probal.store.labels import current, is_void
-from probal.store.repository import AnyRow, Repository
+from probal.store.labels import NOW, current, is_void
+from probal.store.repository import PROJECT, AnyRow, Repository
 from probal.store.schema import annotation, annotator, image
 from probal.types import CurrentLabel, Event, EventKind, RecordResult, Role, StoredEvent
+
+_TARGET = annotation.alias("target")
+_LOG = (
+    select(
+        annotation,
+        annotator.c.name.label("annotator"),
+        _TARGET.c.event_id.label("target_event_id"),
+        (~is_void(annotation)).label("active"),
+    )
+    .join(annotator, annotator.c.id == annotation.c.annotator_id)
+    .outerjoin(_TARGET, _TARGET.c.id == annotation.c.target_id)
+    .where(annotation.c.project_id == PROJECT, annotation.c.id > bindparam("after"))
+    .order_by(annotation.c.id)
+)
+_WATERMARK = select(func.max(annotation.c.id)).where(annotation.c.project_id == PROJECT)
+
+_LABEL = current(annotation.c.project_id == PROJECT, until=True)
+_LABELS = (
+    select(_LABEL, annotator.c.name.label("annotator"))
+    .join(annotator, annotator.c.id == _LABEL.c.annotator_id)
+    .order_by(_LABEL.c.image_id)
+)
+_COUNTS = (
+    select(image.c.role, _LABEL.c.class_id, func.count())
+    .join(image, image.c.id == _LABEL.c.image_id)
+    .group_by(image.c.role, _LABEL.c.class_id)
+)
+
+_LATER = annotation.alias("later")
+_TOUCHED = (
+    select(_LATER.c.image_id)
+    .join(image, image.c.id == _LATER.c.image_id)
+    .where(
+        _LATER.c.project_id == PROJECT,
+        _LATER.c.id > bindparam("since"),
+        _LATER.c.kind != EventKind.SKIP,
+        image.c.role.in_((Role.POOL, Role.AUDIT)),
+    )
+)
+_CHANGED = select(current(annotation.c.image_id.in_(_TOUCHED), until=True))
+
+_UNSKIPPED = current(annotation.c.project_id == PROJECT)
+_SKIPPED = (
+    select(func.count(annotation.c.image_id.distinct()))
+    .join(image, image.c.id == annotation.c.image_id)
+    .where(
+        annotation.c.project_id == PROJECT,
+        annotation.c.kind == EventKind.SKIP,
+        ~is_void(annotation),
+        image.c.role == bindparam("role"),
+        image.c.id.not_in(select(_UNSKIPPED.c.image_id)),
+    )
+)
 
 
 class Events(Repository):
@@ -42,91 +95,56 @@ class Events(Repository):
 
     def events(self, project_id: int, after_row: int = 0, limit: int | None = None) -> list[StoredEvent]:
         """The log from behind a row on, oldest first."""
-        target = annotation.alias()
-        query = (
-            select(
-                annotation,
-                annotator.c.name.label("annotator"),
-                target.c.event_id.label("target_event_id"),
-                (~is_void(annotation)).label("active"),
-            )
-            .join(annotator, annotator.c.id == annotation.c.annotator_id)
-            .outerjoin(target, target.c.id == annotation.c.target_id)
-            .where(annotation.c.project_id == project_id, annotation.c.id > after_row)
-            .order_by(annotation.c.id)
-            .limit(limit)
-        )
+        query = _LOG if limit is None else _LOG.limit(limit)
         with self._db.read() as connection:
-            return [_stored(row) for row in connection.execute(query)]
+            rows = connection.execute(query, {"project_id": project_id, "after": after_row})
+            return [_stored(row) for row in rows]
 
     def watermark(self, project_id: int) -> int:
         """The log's last row, 0 while it is empty."""
-        query = select(func.max(annotation.c.id)).where(annotation.c.project_id == project_id)
         with self._db.read() as connection:
-            return connection.scalar(query) or 0
+            return connection.scalar(_WATERMARK, {"project_id": project_id}) or 0
 
     def current_labels(
         self, project_id: int, role: Role | None = None, until: int | None = None
     ) -> list[CurrentLabel]:
         """The label each labeled image has, by image id; of one role, and as of row `until` if given."""
-        label = current(annotation.c.project_id == project_id, until)
-        query = (
-            select(label, annotator.c.name.label("annotator"))
-            .join(annotator, annotator.c.id == label.c.annotator_id)
-            .order_by(label.c.image_id)
-        )
+        query = _LABELS
         if role is not None:
-            query = query.join(image, image.c.id == label.c.image_id).where(image.c.role == role)
+            query = query.join(image, image.c.id == _LABEL.c.image_id).where(image.c.role == role)
+        parameters = {"project_id": project_id, "until": NOW if until is None else until}
         with self._db.read() as connection:
             return [
                 CurrentLabel(row.image_id, row.class_id, row.annotator, row.id, row.duration_ms)
-                for row in connection.execute(query)
+                for row in connection.execute(query, parameters)
             ]
 
-    def label_counts(self, project_id: int, role: Role | None = None) -> dict[int, int]:
-        """Labeled images by class id; a class without one is absent."""
-        label = current(annotation.c.project_id == project_id)
-        query = select(label.c.class_id, func.count()).group_by(label.c.class_id)
-        if role is not None:
-            query = query.join(image, image.c.id == label.c.image_id).where(image.c.role == role)
+    def label_counts(self, project_id: int) -> dict[Role, dict[int, int]]:
+        """Labeled images by role and class id; a role or class without one is absent."""
+        counts: dict[Role, dict[int, int]] = {}
         with self._db.read() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            rows = connection.execute(_COUNTS, {"project_id": project_id, "until": NOW})
+            for role, class_id, n in rows:
+                counts.setdefault(Role(role), {})[class_id] = n
+        return counts
 
     def changed_labels(self, project_id: int, since: int) -> int:
         """Pool and audit images whose class now is another than at row `since`, none counting as one."""
-        touched = (
-            select(annotation.c.image_id)
-            .join(image, image.c.id == annotation.c.image_id)
-            .where(
-                annotation.c.project_id == project_id,
-                annotation.c.id > since,
-                annotation.c.kind != EventKind.SKIP,
-                image.c.role.in_((Role.POOL, Role.AUDIT)),
-            )
-        )
-        scope = annotation.c.image_id.in_(touched)
-        now, then = current(scope), current(scope, since)
+        parameters = {"project_id": project_id, "since": since}
         with self._db.read() as connection:
-            before = {row.image_id: row.class_id for row in connection.execute(select(then))}
-            after = {row.image_id: row.class_id for row in connection.execute(select(now))}
-        return sum(before.get(image_id) != after.get(image_id) for image_id in before.keys() | after.keys())
+            then, now = (
+                {
+                    row.image_id: row.class_id
+                    for row in connection.execute(_CHANGED, {**parameters, "until": until})
+                }
+                for until in (since, NOW)
+            )
+        return sum(then.get(image_id) != now.get(image_id) for image_id in then.keys() | now.keys())
 
     def skipped_images(self, project_id: int, role: Role) -> int:
         """Images of this role that were skipped and have no label."""
-        label = current(annotation.c.project_id == project_id)
-        query = (
-            select(func.count(annotation.c.image_id.distinct()))
-            .join(image, image.c.id == annotation.c.image_id)
-            .where(
-                annotation.c.project_id == project_id,
-                annotation.c.kind == EventKind.SKIP,
-                ~is_void(annotation),
-                image.c.role == role,
-                image.c.id.not_in(select(label.c.image_id)),
-            )
-        )
         with self._db.read() as connection:
-            return connection.scalar(query) or 0
+            return connection.scalar(_SKIPPED, {"project_id": project_id, "role": role}) or 0
 
 
 def _stored(row: AnyRow) -> StoredEvent:

@@ -10,14 +10,42 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, insert, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select
 
 from probal.store.annotators import REFERENCE, annotator_id
 from probal.store.base import utc_now
 from probal.store.labels import LABELING, LEASED, current, is_void, refresh_open
-from probal.store.repository import AnyRow, chunks
+from probal.store.repository import PROJECT, AnyRow, chunks
 from probal.store.schema import annotation, annotator, class_, image, lease, proposal
 from probal.types import Event, EventKind, Role
+
+_SOME: BindParameter[Any] = bindparam("some", expanding=True)
+_ROLES = select(image.c.id, image.c.role).where(image.c.id.in_(_SOME), image.c.project_id == PROJECT)
+_CLASSES = select(class_.c.id, class_.c.name, class_.c.archived).where(class_.c.project_id == PROJECT)
+_LEASES = (
+    select(lease.c.image_id, lease.c.token, annotator.c.name)
+    .join(annotator, annotator.c.id == lease.c.annotator_id)
+    .where(lease.c.image_id.in_(_SOME), lease.c.project_id == PROJECT)
+)
+_TARGET = annotation.alias("target")
+_EVENTS = (
+    select(
+        annotation.c.id,
+        annotation.c.event_id,
+        annotation.c.kind,
+        annotation.c.image_id,
+        annotator.c.name,
+        is_void(annotation).label("void"),
+        _TARGET.c.event_id.label("target"),
+    )
+    .join(annotator, annotator.c.id == annotation.c.annotator_id)
+    .outerjoin(_TARGET, _TARGET.c.id == annotation.c.target_id)
+    .where(annotation.c.event_id.in_(_SOME), annotation.c.project_id == PROJECT)
+)
+_LABEL = current(annotation.c.image_id == bindparam("image_id"))
+_LABELED_BY = select(annotator.c.name).join(_LABEL, _LABEL.c.annotator_id == annotator.c.id)
+_INSERT = insert(annotation).returning(annotation.c.id)
+_REFRESH_OPEN = refresh_open(proposal.c.image_id.in_(_SOME))
 
 UNDOABLE = (*LABELING, EventKind.SKIP, EventKind.FLAG)
 
@@ -47,26 +75,12 @@ class Judge:
         self._touched: set[int] = set()
         self._now = utc_now()
         image_ids = {event.image_id for event in events if event.image_id is not None}
-        self._roles = {
-            row.id: Role(row.role)
-            for row in self._rows(select(image.c.id, image.c.role), image.c.id, image_ids, image.c.project_id)
-        }
-        query = select(class_.c.id, class_.c.name, class_.c.archived).where(class_.c.project_id == project_id)
-        self._classes = {row.id: row for row in connection.execute(query)}
+        self._roles = {row.id: Role(row.role) for row in self._rows(_ROLES, image_ids)}
+        classes = connection.execute(_CLASSES, {"project_id": project_id})
+        self._classes = {row.id: row for row in classes}
         self._log = self._read_log({event.event_id for event in events} | _targets(events))
-        self._leases = (
-            {
-                row.image_id: row
-                for row in self._rows(
-                    select(lease.c.image_id, lease.c.token, annotator.c.name).join(annotator),
-                    lease.c.image_id,
-                    image_ids,
-                    lease.c.project_id,
-                )
-            }
-            if require_lease
-            else {}
-        )
+        leases = self._rows(_LEASES, image_ids) if require_lease else []
+        self._leases = {row.image_id: row for row in leases}
 
     def take(self, event: Event) -> str | None:
         """Store the event, or say why not."""
@@ -80,7 +94,7 @@ class Judge:
     def close(self) -> None:
         """Bring what is derived from the log in line with it; call once after the last event."""
         for ids in chunks(sorted(self._touched)):
-            self._connection.execute(refresh_open(proposal.c.image_id.in_(ids)))
+            self._connection.execute(_REFRESH_OPEN, {"some": ids})
 
     def _problem(self, event: Event) -> str | None:
         if not event.event_id or len(event.event_id) > 64:
@@ -144,9 +158,7 @@ class Judge:
         if held.token != event.lease:
             return f"image {event.image_id} was handed out again since, in another window or after a while"
         # asked each time and not kept: an undo earlier in this call may have changed it
-        label = current(annotation.c.image_id == event.image_id)
-        query = select(annotator.c.name).join(label, label.c.annotator_id == annotator.c.id)
-        by = self._connection.scalar(query)
+        by = self._connection.scalar(_LABELED_BY, {"image_id": event.image_id})
         if by is not None and by != event.annotator:
             return f"image {event.image_id} was labeled by {by} since"
         return None
@@ -161,7 +173,7 @@ class Judge:
         image_id = target.image_id if target is not None else event.image_id
         assert image_id is not None
         row = self._connection.execute(
-            insert(annotation).returning(annotation.c.id),
+            _INSERT,
             {
                 "project_id": self._project_id,
                 "event_id": event.event_id,
@@ -189,44 +201,22 @@ class Judge:
 
     def _read_log(self, event_ids: set[str]) -> dict[str, _Known]:
         """The stored events of these ids, and what they target."""
-        target = annotation.alias()
-        query = (
-            select(
-                annotation.c.id,
-                annotation.c.event_id,
-                annotation.c.kind,
-                annotation.c.image_id,
-                annotator.c.name,
-                is_void(annotation).label("void"),
-                target.c.event_id.label("target"),
-            )
-            .join(annotator, annotator.c.id == annotation.c.annotator_id)
-            .outerjoin(target, target.c.id == annotation.c.target_id)
-        )
         log: dict[str, _Known] = {}
         while event_ids:
-            rows = self._rows(query, annotation.c.event_id, event_ids, annotation.c.project_id)
             log |= {
                 row.event_id: _Known(
                     row.id, EventKind(row.kind), row.name, row.image_id, bool(row.void), row.target
                 )
-                for row in rows
+                for row in self._rows(_EVENTS, event_ids)
             }
             event_ids = {known.target for known in log.values() if known.target is not None} - log.keys()
         return log
 
-    def _rows(
-        self,
-        query: Select[*tuple[Any, ...]],
-        column: ColumnElement[Any],
-        values: Iterable[Any],
-        project_column: ColumnElement[int],
-    ) -> list[AnyRow]:
+    def _rows(self, query: Select[*tuple[Any, ...]], values: Iterable[Any]) -> list[AnyRow]:
+        """The project's rows for these values of the query's parameter `some`."""
         rows: list[AnyRow] = []
         for some in chunks(sorted(values)):
-            rows += self._connection.execute(
-                query.where(column.in_(some), project_column == self._project_id)
-            )
+            rows += self._connection.execute(query, {"some": some, "project_id": self._project_id})
         return rows
 
 

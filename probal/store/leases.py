@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Integer, bindparam, delete, func, insert, select, update
 
 from probal.store.annotators import annotator_id
+from probal.store.base import UtcDateTime
 from probal.store.labels import answered, skipped
 from probal.store.queue import LEASE, Candidate, Queue
-from probal.store.repository import Repository
+from probal.store.repository import PROJECT, Repository
 from probal.store.rounds import predicted_of, reason_of
 from probal.store.schema import annotation, image, lease, proposal
 from probal.types import ImageState, LeaseItem, Role
@@ -25,6 +26,49 @@ AUDIT_EVERY = 5
 """One in so many of the images handed out is an audit image, while any waits."""
 FLOOR = 3
 """With fewer images in hand, audit and skipped ones come out of turn: nobody waits for a refit."""
+
+
+_IDS: BindParameter[int] = bindparam("ids", type_=Integer, expanding=True)
+_HELD = (
+    select(lease.c.image_id)
+    .join(image, image.c.id == lease.c.image_id)
+    .where(
+        lease.c.project_id == PROJECT,
+        lease.c.annotator_id == bindparam("annotator_id"),
+        lease.c.client == bindparam("client"),
+        lease.c.expires_at > bindparam("now", type_=UtcDateTime),
+        image.c.state == ImageState.OK,
+        ~answered(lease.c.image_id),
+        ~skipped(lease.c.image_id, after=lease.c.issued_row),
+    )
+    .order_by(lease.c.issued_at, lease.c.place)
+    .limit(bindparam("n"))
+)
+_RENEW = update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("until"))
+_GIVEN = select(func.count(), func.count() - func.count(lease.c.proposal_id)).where(
+    lease.c.project_id == PROJECT
+)
+_TOKENS = select(lease.c.image_id, lease.c.token).where(
+    lease.c.image_id.in_(_IDS),
+    lease.c.annotator_id == bindparam("annotator_id"),
+    lease.c.client == bindparam("client"),
+)
+_LAST_ROW = select(func.coalesce(func.max(annotation.c.id), 0)).where(annotation.c.project_id == PROJECT)
+_END = delete(lease).where(lease.c.image_id.in_(_IDS))
+_ITEMS = (
+    select(
+        image.c.id,
+        image.c.content_hash,
+        image.c.role,
+        lease.c.token,
+        lease.c.proposal_id,
+        proposal.c.predicted,
+        proposal.c.reason,
+    )
+    .join(lease, lease.c.image_id == image.c.id)
+    .outerjoin(proposal, proposal.c.id == lease.c.proposal_id)
+    .where(image.c.id.in_(_IDS))
+)
 
 
 class Leases(Repository):
@@ -36,7 +80,7 @@ class Leases(Repository):
         with self._db.write() as connection:
             by = annotator_id(connection, project_id, annotator)
             held = _held(connection, project_id, by, client, n, now)
-            connection.execute(update(lease).where(lease.c.image_id.in_(held)).values(expires_at=now + LEASE))
+            connection.execute(_RENEW, {"ids": held, "until": now + LEASE})
             queue = Queue(connection, project_id, by, client, now, held)
             new = _choose(queue, n) if len(held) < n else []
             _issue(queue, new)
@@ -45,22 +89,8 @@ class Leases(Repository):
 
 def _held(connection: Connection, project_id: int, by: int, client: str, n: int, now: datetime) -> list[int]:
     """Images in this window's hands that it has not answered."""
-    query = (
-        select(lease.c.image_id)
-        .join(image, image.c.id == lease.c.image_id)
-        .where(
-            lease.c.project_id == project_id,
-            lease.c.annotator_id == by,
-            lease.c.client == client,
-            lease.c.expires_at > now,
-            image.c.state == ImageState.OK,
-            ~answered(lease.c.image_id),
-            ~skipped(lease.c.image_id, after=lease.c.issued_row),
-        )
-        .order_by(lease.c.issued_at, lease.c.place)
-        .limit(n)
-    )
-    return list(connection.scalars(query))
+    window = {"project_id": project_id, "annotator_id": by, "client": client, "now": now, "n": n}
+    return list(connection.scalars(_HELD, window))
 
 
 def _choose(queue: Queue, n: int) -> list[Candidate]:
@@ -68,11 +98,7 @@ def _choose(queue: Queue, n: int) -> list[Candidate]:
     wanted = n - len(queue.held)
     proposals = queue.proposals(wanted)
     audits = queue.audits(wanted)
-    total, audit = queue.connection.execute(
-        select(func.count(), func.count() - func.count(lease.c.proposal_id)).where(
-            lease.c.project_id == queue.project_id
-        )
-    ).one()
+    total, audit = queue.connection.execute(_GIVEN, {"project_id": queue.project_id}).one()
 
     chosen: list[Candidate] = []
     while len(chosen) < wanted:
@@ -97,20 +123,10 @@ def _issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
     ids = [candidate.image_id for candidate in chosen]
     if not ids:
         return
-    known = {
-        row.image_id: row.token
-        for row in queue.connection.execute(
-            select(lease.c.image_id, lease.c.token).where(
-                lease.c.image_id.in_(ids),
-                lease.c.annotator_id == queue.annotator_id,
-                lease.c.client == queue.client,
-            )
-        )
-    }
-    last = queue.connection.scalar(
-        select(func.max(annotation.c.id)).where(annotation.c.project_id == queue.project_id)
-    )
-    queue.connection.execute(delete(lease).where(lease.c.image_id.in_(ids)))
+    window = {"annotator_id": queue.annotator_id, "client": queue.client}
+    known = {row.image_id: row.token for row in queue.connection.execute(_TOKENS, {"ids": ids, **window})}
+    last = queue.connection.scalar(_LAST_ROW, {"project_id": queue.project_id})
+    queue.connection.execute(_END, {"ids": ids})
     queue.connection.execute(
         insert(lease),
         [
@@ -118,10 +134,9 @@ def _issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
                 "image_id": candidate.image_id,
                 "project_id": queue.project_id,
                 "token": known.get(candidate.image_id) or secrets.token_urlsafe(16),
-                "annotator_id": queue.annotator_id,
-                "client": queue.client,
+                **window,
                 "proposal_id": candidate.proposal_id,
-                "issued_row": last or 0,
+                "issued_row": last,
                 "issued_at": queue.now,
                 "place": place,
                 "expires_at": queue.now + LEASE,
@@ -132,22 +147,8 @@ def _issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
 
 
 def _items(connection: Connection, image_ids: Sequence[int]) -> list[LeaseItem]:
-    query = (
-        select(
-            image.c.id,
-            image.c.content_hash,
-            image.c.role,
-            lease.c.token,
-            lease.c.proposal_id,
-            proposal.c.predicted,
-            proposal.c.reason,
-        )
-        .join(lease, lease.c.image_id == image.c.id)
-        .outerjoin(proposal, proposal.c.id == lease.c.proposal_id)
-        .where(image.c.id.in_(image_ids))
-    )
     items = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_ITEMS, {"ids": list(image_ids)}):
         # an image proposed before it joined the audit goes out blind too
         if row.proposal_id is None or row.role == Role.AUDIT:
             items[row.id] = LeaseItem(row.id, row.content_hash, row.token)

@@ -8,19 +8,94 @@ answer, and is in nobody else's hands.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import BindParameter, Connection, Integer, Select, and_, bindparam, exists, func, or_, select
 
+from probal.store.base import UtcDateTime
 from probal.store.labels import answered, is_void, skipped
+from probal.store.repository import PROJECT, AnyRow
 from probal.store.schema import annotation, image, lease, project, proposal
 from probal.types import EventKind, ImageState, Role
 
 LEASE = timedelta(minutes=10)
-OTHER_WINDOW = timedelta(minutes=1)
+OTHER_WINDOW = timedelta(minutes=2)
 """After this long without a word from it, another window of the same person gives its images up."""
+
+_N: BindParameter[int] = bindparam("n", type_=Integer)
+_MINE = lease.c.annotator_id == bindparam("annotator_id")
+_TAKEN = exists().where(
+    lease.c.image_id == image.c.id,
+    or_(
+        and_(~_MINE, lease.c.expires_at > bindparam("now", type_=UtcDateTime)),
+        and_(
+            _MINE,
+            lease.c.client != bindparam("client"),
+            lease.c.expires_at > bindparam("other_window", type_=UtcDateTime),
+        ),
+    ),
+)
+# what this window holds already waits in no line
+_FREE = and_(image.c.state == ImageState.OK, ~_TAKEN, image.c.id.not_in(bindparam("held", expanding=True)))
+
+_NEWER = proposal.alias("newer")
+_REPEATED = exists().where(
+    _NEWER.c.image_id == proposal.c.image_id, _NEWER.c.open, _NEWER.c.id > proposal.c.id
+)
+_PROPOSALS = (
+    select(proposal.c.image_id, proposal.c.id.label("proposal_id"))
+    .join(image, image.c.id == proposal.c.image_id)
+    .where(
+        proposal.c.project_id == PROJECT,
+        proposal.c.open,
+        image.c.role == Role.POOL,
+        _FREE,
+        ~skipped(image.c.id),
+        ~_REPEATED,
+    )
+    .order_by(proposal.c.round_id.desc(), proposal.c.rank)
+    .limit(_N)
+)
+
+_CONFIG = select(project.c.config).where(project.c.id == PROJECT)
+_AUDITS = (
+    select(image.c.id.label("image_id"))
+    .where(
+        image.c.project_id == PROJECT,
+        image.c.role == Role.AUDIT,
+        _FREE,
+        ~answered(image.c.id),
+        ~skipped(image.c.id),
+    )
+    .order_by(image.c.content_hash < bindparam("start"), image.c.content_hash)
+    .limit(_N)
+)
+
+_SKIPS = (
+    select(annotation.c.image_id, func.max(annotation.c.id).label("last"))
+    .where(annotation.c.project_id == PROJECT, annotation.c.kind == EventKind.SKIP, ~is_void(annotation))
+    .group_by(annotation.c.image_id)
+    .subquery()
+)
+_OPEN_PROPOSAL = (
+    select(func.max(proposal.c.id))
+    .where(proposal.c.image_id == image.c.id, proposal.c.open)
+    .scalar_subquery()
+)
+_SKIPPED = (
+    select(image.c.id.label("image_id"), image.c.role, _OPEN_PROPOSAL.label("proposal_id"))
+    .join(_SKIPS, _SKIPS.c.image_id == image.c.id)
+    .where(
+        _FREE,
+        ~answered(image.c.id),
+        or_(image.c.role == Role.AUDIT, and_(image.c.role == Role.POOL, _OPEN_PROPOSAL.is_not(None))),
+    )
+    .order_by(_SKIPS.c.last)
+    .limit(_N)
+)
 
 
 @dataclass(frozen=True)
@@ -40,93 +115,34 @@ class Queue:
     annotator_id: int
     client: str
     now: datetime
-    held: Collection[int]
-    """Images in this window's hands already; they wait in no line."""
+    held: Sequence[int]
+    """Images in this window's hands."""
 
     def proposals(self, n: int) -> list[Candidate]:
-        newer = proposal.alias()
-        repeated = exists().where(
-            newer.c.image_id == proposal.c.image_id, newer.c.open, newer.c.id > proposal.c.id
-        )
-        query = (
-            select(proposal.c.image_id, proposal.c.id)
-            .join(image, image.c.id == proposal.c.image_id)
-            .where(
-                proposal.c.project_id == self.project_id,
-                proposal.c.open,
-                image.c.role == Role.POOL,
-                self._free(),
-                ~skipped(image.c.id),
-                ~repeated,
-            )
-            .order_by(proposal.c.round_id.desc(), proposal.c.rank)
-            .limit(n)
-        )
-        return [Candidate(row.image_id, row.id) for row in self.connection.execute(query)]
+        """The first `n` proposals that wait."""
+        return [Candidate(row.image_id, row.proposal_id) for row in self._rows(_PROPOSALS, n=n)]
 
     def audits(self, n: int) -> list[Candidate]:
-        config = self.connection.scalar(select(project.c.config).where(project.c.id == self.project_id))
+        """The first `n` audit images that wait."""
+        config = self.connection.scalar(_CONFIG, {"project_id": self.project_id})
         # a sha256 is as good as a random number; the seed chooses where the circle of them is entered
-        start = hashlib.sha256(str((config or {}).get("seed", 0)).encode()).hexdigest()
-        query = (
-            select(image.c.id)
-            .where(
-                image.c.project_id == self.project_id,
-                image.c.role == Role.AUDIT,
-                self._free(),
-                ~answered(image.c.id),
-                ~skipped(image.c.id),
-            )
-            .order_by(image.c.content_hash < start, image.c.content_hash)
-            .limit(n)
-        )
-        return [Candidate(row.id, None) for row in self.connection.execute(query)]
+        start = hashlib.sha256(str(config["seed"]).encode()).hexdigest()
+        return [Candidate(row.image_id, None) for row in self._rows(_AUDITS, n=n, start=start)]
 
     def skipped(self, n: int) -> list[Candidate]:
-        skips = (
-            select(annotation.c.image_id, func.max(annotation.c.id).label("last"))
-            .where(
-                annotation.c.project_id == self.project_id,
-                annotation.c.kind == EventKind.SKIP,
-                ~is_void(annotation),
-            )
-            .group_by(annotation.c.image_id)
-            .subquery()
-        )
-        proposal_id = (
-            select(func.max(proposal.c.id))
-            .where(proposal.c.image_id == image.c.id, proposal.c.open)
-            .scalar_subquery()
-        )
-        query = (
-            select(image.c.id, image.c.role, proposal_id.label("proposal_id"))
-            .join(skips, skips.c.image_id == image.c.id)
-            .where(
-                self._free(),
-                ~answered(image.c.id),
-                or_(
-                    image.c.role == Role.AUDIT,
-                    and_(image.c.role == Role.POOL, proposal_id.is_not(None)),
-                ),
-            )
-            .order_by(skips.c.last)
-            .limit(n)
-        )
+        """The first `n` of the skipped images, audit images among them."""
         return [
-            Candidate(row.id, row.proposal_id if row.role == Role.POOL else None)
-            for row in self.connection.execute(query)
+            Candidate(row.image_id, row.proposal_id if row.role == Role.POOL else None)
+            for row in self._rows(_SKIPPED, n=n)
         ]
 
-    def _free(self) -> ColumnElement[bool]:
-        """The image can be read and is in nobody's hands."""
-        mine = lease.c.annotator_id == self.annotator_id
-        taken = exists().where(
-            lease.c.image_id == image.c.id,
-            or_(
-                and_(~mine, lease.c.expires_at > self.now),
-                and_(
-                    mine, lease.c.client != self.client, lease.c.expires_at > self.now + LEASE - OTHER_WINDOW
-                ),
-            ),
-        )
-        return and_(image.c.state == ImageState.OK, ~taken, image.c.id.not_in(self.held))
+    def _rows(self, query: Select[*tuple[Any, ...]], **parameters: Any) -> Sequence[AnyRow]:
+        window = {
+            "project_id": self.project_id,
+            "annotator_id": self.annotator_id,
+            "client": self.client,
+            "now": self.now,
+            "other_window": self.now + LEASE - OTHER_WINDOW,
+            "held": list(self.held),
+        }
+        return self.connection.execute(query, {**window, **parameters}).all()

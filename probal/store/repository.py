@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import Row
+from sqlalchemy import BindParameter, Integer, Row, bindparam
 
 from probal.store.engine import Database
 
 T = TypeVar("T")
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+PROJECT: BindParameter[int] = bindparam("project_id", type_=Integer)
+"""The parameter that every prepared query has."""
 
 CHUNK = 2000
 """Rows per statement: keeps one write short and stays below the parameters a statement may have."""

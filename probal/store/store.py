@@ -11,12 +11,13 @@ from probal.store.events import Events
 from probal.store.images import Images
 from probal.store.jobs import Jobs
 from probal.store.leases import Leases
+from probal.store.outstanding import Outstanding
 from probal.store.projects import Projects
 from probal.store.results import Results
 from probal.store.rounds import Rounds
 
 
-class Store(Projects, Images, Events, Leases, Rounds, Results, Jobs):
+class Store(Projects, Images, Events, Leases, Outstanding, Rounds, Results, Jobs):
     """A workspace's memory. Safe to share between threads; other processes open their own.
 
     Every method is one transaction of its own (`sync_images` several), and returns after its commit.
