@@ -5,14 +5,13 @@ Shapes use the glossary of `probal.types`: N images, C classes, K samples, R ran
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from probal.gaussian.embedding import Index
-from probal.gaussian.predictive import class_covariance, probit_predictive, qmc_log_softmax
+from probal.gaussian.predictive import class_covariance, probit_predictive, qmc_moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +87,7 @@ class GaussianLogits:
         if method == "probit":
             out = probit_predictive(self.mean, self.var, self.gain, self.factor)
         elif method == "qmc":
-            out = torch.empty_like(self.mean)
-            for part, log_p in self.qmc(n_samples, generator):
-                out[part] = log_p.exp().mean(1)  # [n, K, C] -> [n, C]
+            out, _ = self.integrate(n_samples, generator)
         else:
             raise ValueError(f'method must be "probit" or "qmc", got {method!r}')
         if not bool(torch.isfinite(out).all()):
@@ -99,9 +96,9 @@ class GaussianLogits:
             )
         return out
 
-    def qmc(self, n_samples: int, generator: torch.Generator | None = None) -> Iterator[tuple[slice, Tensor]]:
-        """Blocks `(rows, log-softmax [n, K, C])` at quasi-random nodes, see `qmc_log_softmax`."""
-        return qmc_log_softmax(self.mean, self.var, self.gain, self.factor, n_samples, generator)
+    def integrate(self, n_samples: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """`E softmax(z_i)` [N, C] and `E H(softmax(z_i))` [N] over the same nodes, see `qmc_moments`."""
+        return qmc_moments(self.mean, self.var, self.gain, self.factor, n_samples, generator)
 
     def sample(self, n_samples: int, generator: torch.Generator, share_noise: bool = False) -> Tensor:
         """Draws of the logits, [N, K, C].
