@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from probal.encoders._hub import fetching, hub_reachable
 from probal.encoders._torchvision import make_torchvision_importable
 from probal.encoders.base import ImageTower
 from probal.errors import UserError
@@ -130,13 +131,16 @@ def _load(encoder_id: str, name: str, pretrained: str | None) -> tuple[Any, Any,
         have = f"it has {', '.join(tags)}" if tags else "it has none, so give the path of a checkpoint file"
         raise UserError(f"open_clip's {name} has no pretrained tag {pretrained!r}; {have}")
     try:
-        model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
-        return model, preprocess, open_clip.get_tokenizer(name)
+        with fetching():
+            model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
+            return model, preprocess, open_clip.get_tokenizer(name)
     except Exception as error:
-        # the hub's client, torch's unpickler and open_clip raise unrelated types; their first line tells most
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        # the hub's client, torch's unpickler and open_clip raise unrelated types
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
         if is_path:
             raise UserError(f"cannot load {pretrained} as a checkpoint of {name}: {reason}") from error
+        if not hub_reachable():
+            reason = "no network connection"
         raise UserError(
             f"the weights of {encoder_id!r} could not be fetched ({reason}); try again with a network "
             "connection, or give a checkpoint file on this machine: open_clip:<model>/<path>"
