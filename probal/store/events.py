@@ -6,13 +6,13 @@ call stores is one short write transaction, and the answer is given after its co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from probal.store.judge import Judge
 from probal.store.labels import NOW, current, is_void
-from probal.store.repository import PROJECT, AnyRow, Repository
+from probal.store.repository import PROJECT, AnyRow, Repository, chunks
 from probal.store.schema import annotation, annotator, image
 from probal.types import CurrentLabel, Event, EventKind, RecordResult, Role, StoredEvent
 
@@ -37,10 +37,11 @@ _LABELS = (
     .join(annotator, annotator.c.id == _LABEL.c.annotator_id)
     .order_by(_LABEL.c.image_id)
 )
-_COUNTS = (
-    select(image.c.role, _LABEL.c.class_id, func.count())
-    .join(image, image.c.id == _LABEL.c.image_id)
-    .group_by(image.c.role, _LABEL.c.class_id)
+_SOME = current(
+    and_(annotation.c.project_id == PROJECT, annotation.c.image_id.in_(bindparam("some", expanding=True)))
+)
+_SOME_LABELS = select(_SOME, annotator.c.name.label("annotator")).join(
+    annotator, annotator.c.id == _SOME.c.annotator_id
 )
 
 _LATER = annotation.alias("later")
@@ -55,19 +56,6 @@ _TOUCHED = (
     )
 )
 _CHANGED = select(current(annotation.c.image_id.in_(_TOUCHED), until=True))
-
-_UNSKIPPED = current(annotation.c.project_id == PROJECT)
-_SKIPPED = (
-    select(func.count(annotation.c.image_id.distinct()))
-    .join(image, image.c.id == annotation.c.image_id)
-    .where(
-        annotation.c.project_id == PROJECT,
-        annotation.c.kind == EventKind.SKIP,
-        ~is_void(annotation),
-        image.c.role == bindparam("role"),
-        image.c.id.not_in(select(_UNSKIPPED.c.image_id)),
-    )
-)
 
 
 class Events(Repository):
@@ -114,19 +102,16 @@ class Events(Repository):
             query = query.join(image, image.c.id == _LABEL.c.image_id).where(image.c.role == role)
         parameters = {"project_id": project_id, "until": NOW if until is None else until}
         with self._db.read() as connection:
-            return [
-                CurrentLabel(row.image_id, row.class_id, row.annotator, row.id, row.duration_ms)
-                for row in connection.execute(query, parameters)
-            ]
+            return [_label(row) for row in connection.execute(query, parameters)]
 
-    def label_counts(self, project_id: int) -> dict[Role, dict[int, int]]:
-        """Labeled images by role and class id; a role or class without one is absent."""
-        counts: dict[Role, dict[int, int]] = {}
+    def labels_of(self, project_id: int, image_ids: Iterable[int]) -> dict[int, CurrentLabel]:
+        """The labels of these images by image id; one without a label is absent."""
+        labels: dict[int, CurrentLabel] = {}
         with self._db.read() as connection:
-            rows = connection.execute(_COUNTS, {"project_id": project_id, "until": NOW})
-            for role, class_id, n in rows:
-                counts.setdefault(Role(role), {})[class_id] = n
-        return counts
+            for some in chunks(image_ids):
+                rows = connection.execute(_SOME_LABELS, {"project_id": project_id, "some": some})
+                labels |= {row.image_id: _label(row) for row in rows}
+        return labels
 
     def changed_labels(self, project_id: int, since: int) -> int:
         """Pool and audit images whose class now is another than at row `since`, none counting as one."""
@@ -141,10 +126,9 @@ class Events(Repository):
             )
         return sum(then.get(image_id) != now.get(image_id) for image_id in then.keys() | now.keys())
 
-    def skipped_images(self, project_id: int, role: Role) -> int:
-        """Images of this role that were skipped and have no label."""
-        with self._db.read() as connection:
-            return connection.scalar(_SKIPPED, {"project_id": project_id, "role": role}) or 0
+
+def _label(row: AnyRow) -> CurrentLabel:
+    return CurrentLabel(row.image_id, row.class_id, row.annotator, row.id, row.duration_ms)
 
 
 def _stored(row: AnyRow) -> StoredEvent:

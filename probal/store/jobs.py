@@ -31,6 +31,10 @@ class Jobs(Repository):
         query = select(job.c.id).where(job.c.state == JobState.QUEUED, job.c.project_id.not_in(running))
         if project_id is not None:
             query = query.where(job.c.project_id == project_id)
+        with self._db.read() as connection:
+            # an idle worker asks several times a second and must not hold up those who write
+            if connection.scalar(query.limit(1)) is None:
+                return None
         with self._db.write() as connection:
             job_id = connection.scalar(query.order_by(job.c.id).limit(1))
             if job_id is None:
@@ -96,6 +100,13 @@ class Jobs(Repository):
             query = query.where(job.c.project_id == project_id)
         with self._db.read() as connection:
             return [_job(row) for row in connection.execute(query)]
+
+    def last_job(self, project_id: int, kind: JobKind) -> Job | None:
+        """The newest job of a kind, None before the first."""
+        query = select(job).where(job.c.project_id == project_id, job.c.kind == kind)
+        with self._db.read() as connection:
+            row = connection.execute(query.order_by(job.c.id.desc()).limit(1)).one_or_none()
+        return None if row is None else _job(row)
 
     def _set(self, job_id: int, **values: Any) -> None:
         with self._db.write() as connection:

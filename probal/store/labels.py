@@ -1,8 +1,8 @@
 """What the event log says now, as SQL expressions; nothing here runs a query or writes.
 
 Rules: an event is void when an undo that no redo targets points at it. An image's label is its last active
-label or confirm, or its last active adjudication if there is one; an active flag later than that takes the
-label away. An image is *answered* when it has an active label, confirm, adjudication or flag.
+label or confirm, or its last active adjudication if there is one; an active flag that none of these follows
+takes the label away. An image is *answered* when it has an active label, confirm, adjudication or flag.
 
 Expressions and the queries made of them are built once, when the module loads: building costs milliseconds,
 which the keypress path does not have. What varies is a named parameter.
@@ -76,6 +76,7 @@ def current(scope: ColumnElement[bool], until: bool = False) -> Subquery:
             annotation.c.annotator_id,
             annotation.c.duration_ms,
             last.label("place"),
+            func.max(annotation.c.id).over(partition_by=annotation.c.image_id).label("newest"),
         )
         .where(scope, annotation.c.kind.in_(LABELING), _upto(annotation, until), ~is_void(annotation, until))
         .subquery()
@@ -83,7 +84,7 @@ def current(scope: ColumnElement[bool], until: bool = False) -> Subquery:
     flagged = exists().where(
         _FLAG.c.image_id == ranked.c.image_id,
         _FLAG.c.kind == EventKind.FLAG,
-        _FLAG.c.id > ranked.c.id,
+        _FLAG.c.id > ranked.c.newest,
         _upto(_FLAG, until),
         ~is_void(_FLAG, until),
     )

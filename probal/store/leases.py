@@ -44,6 +44,17 @@ _HELD = (
     .order_by(lease.c.issued_at, lease.c.place)
     .limit(bindparam("n"))
 )
+_PENDING = (
+    select(lease.c.image_id)
+    .join(image, image.c.id == lease.c.image_id)
+    .where(
+        lease.c.project_id == PROJECT,
+        lease.c.expires_at > bindparam("now", type_=UtcDateTime),
+        image.c.role == Role.POOL,
+        ~answered(lease.c.image_id),
+    )
+    .order_by(lease.c.image_id)
+)
 _RENEW = update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("until"))
 _GIVEN = select(func.count(), func.count() - func.count(lease.c.proposal_id)).where(
     lease.c.project_id == PROJECT
@@ -85,6 +96,11 @@ class Leases(Repository):
             new = _choose(queue, n) if len(held) < n else []
             _issue(queue, new)
             return _items(connection, [*held, *(candidate.image_id for candidate in new)])
+
+    def pending_images(self, project_id: int, now: datetime) -> list[int]:
+        """Pool images in somebody's hands at `now` and not answered yet, by id."""
+        with self._db.read() as connection:
+            return list(connection.scalars(_PENDING, {"project_id": project_id, "now": now}))
 
 
 def _held(connection: Connection, project_id: int, by: int, client: str, n: int, now: datetime) -> list[int]:

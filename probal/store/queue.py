@@ -124,7 +124,7 @@ class Queue:
 
     def audits(self, n: int) -> list[Candidate]:
         """The first `n` audit images that wait."""
-        config = self.connection.scalar(_CONFIG, {"project_id": self.project_id})
+        config = self.connection.execute(_CONFIG, {"project_id": self.project_id}).scalar_one()
         # a sha256 is as good as a random number; the seed chooses where the circle of them is entered
         start = hashlib.sha256(str(config["seed"]).encode()).hexdigest()
         return [Candidate(row.image_id, None) for row in self._rows(_AUDITS, n=n, start=start)]

@@ -6,13 +6,18 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, select, update
 
 from probal.store.base import utc_now
-from probal.store.labels import refresh_open
+from probal.store.labels import refresh_open, skipped
 from probal.store.repository import AnyRow, Repository
 from probal.store.schema import proposal, round_, snapshot
 from probal.types import NewProposal, Proposal, Reason, Round, Snapshot
+
+_BATCH = select(
+    func.count().label("proposed"),
+    func.sum(case((and_(proposal.c.open, ~skipped(proposal.c.image_id)), 1), else_=0)).label("waiting"),
+).where(proposal.c.round_id == bindparam("round_id"))
 
 
 class Rounds(Repository):
@@ -111,6 +116,12 @@ class Rounds(Repository):
                 )
                 for row in connection.execute(query)
             ]
+
+    def batch(self, round_id: int) -> tuple[int, int]:
+        """Proposals of a round, and how many of them were neither answered nor skipped."""
+        with self._db.read() as connection:
+            row = connection.execute(_BATCH, {"round_id": round_id}).one()
+        return row.proposed, row.waiting or 0
 
     def update_timings(self, round_id: int, timings: Mapping[str, float]) -> None:
         """Add seconds per step to the round's timings; a step named again is replaced."""

@@ -6,18 +6,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from probal.store.counts import Counts
 from probal.store.engine import Database
 from probal.store.events import Events
 from probal.store.images import Images
 from probal.store.jobs import Jobs
 from probal.store.leases import Leases
-from probal.store.outstanding import Outstanding
 from probal.store.projects import Projects
 from probal.store.results import Results
 from probal.store.rounds import Rounds
 
 
-class Store(Projects, Images, Events, Leases, Outstanding, Rounds, Results, Jobs):
+class Store(Projects, Images, Events, Counts, Leases, Rounds, Results, Jobs):
     """A workspace's memory. Safe to share between threads; other processes open their own.
 
     Every method is one transaction of its own (`sync_images` several), and returns after its commit.
