@@ -1,0 +1,78 @@
+"""Accuracy, log loss, Brier score and calibration error of predicted probabilities, in NumPy.
+
+Shapes use the glossary of `probal.types`: `probs` [N, C] with rows summing to 1, `labels` [N] integers below C.
+The first three are scikit-learn's definitions, to which the tests hold them; they are written out here so that
+`probal --help` and a web request need not load scikit-learn. Every function raises ValueError for shapes that
+do not fit, no images, a label out of range, or probabilities that are not finite or do not sum to 1.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+"""Probabilities below count as this much in the log loss, which is then 87 nats and not infinite."""
+
+
+def accuracy(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Share of images whose likeliest class is their label; of equally likely classes the first counts."""
+    p, y = _checked(probs, labels)
+    return float((p.argmax(1) == y).mean())
+
+
+def nll(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Mean negative log probability of the label, nats."""
+    p, y = _checked(probs, labels)
+    return float(-np.log(np.maximum(p[np.arange(len(y)), y], SMALLEST)).mean())
+
+
+def brier(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Mean over images of `Σ_c (p_c − [c = label])²`, between 0 and 2 (Brier 1950, the multi-class form)."""
+    p, y = _checked(probs, labels)
+    residual = p.copy()
+    residual[np.arange(len(y)), y] -= 1
+    return float((residual**2).sum(1).mean())
+
+
+def ece(
+    probs: ArrayLike, labels: ArrayLike, bins: int = 15, scheme: Literal["width", "mass"] = "width"
+) -> float:
+    """Expected calibration error: `Σ_b n_b/N · |accuracy_b − mean confidence_b|` (Guo et al. 2017).
+
+    Confidence is the largest probability. `scheme="width"` takes `bins` equal intervals (0, 1]; `"mass"` puts
+    equally many images in each, and those of one confidence always together. On few images the error is biased
+    upwards, by up to about `0.4·√(bins / N)`: compare only figures of the same N and bins.
+    """
+    p, y = _checked(probs, labels)
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, got {bins}")
+    confidence = p.max(1)
+    hit = p.argmax(1) == y
+    if scheme == "width":
+        index = np.ceil(confidence * bins).astype(int) - 1
+    elif scheme == "mass":
+        edges = np.quantile(confidence, np.arange(1, bins) / bins)
+        index = np.searchsorted(edges, confidence, side="left")
+    else:
+        raise ValueError(f'scheme must be "width" or "mass", got {scheme!r}')
+    index = np.clip(index, 0, bins - 1)
+    gap = np.bincount(index, weights=hit - confidence, minlength=bins)  # n_b · (accuracy_b − confidence_b)
+    return float(np.abs(gap).sum() / len(y))
+
+
+def _checked(probs: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    p, y = np.asarray(probs, dtype=np.float64), np.asarray(labels)
+    if p.ndim != 2 or y.shape != p.shape[:1]:
+        raise ValueError(f"probs must be [N, C] and labels [N], got {p.shape} and {y.shape}")
+    if not len(y):
+        raise ValueError("no images to measure on")
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers, got {y.dtype}")
+    if y.min() < 0 or y.max() >= p.shape[1]:
+        raise ValueError(f"labels must be in 0…{p.shape[1] - 1}, got {y.min()}…{y.max()}")
+    if not np.isfinite(p).all() or p.min() < 0 or np.abs(p.sum(1) - 1).max() > 1e-3:
+        raise ValueError("probs must be finite, not negative, and sum to 1 in every row")
+    return p, y.astype(np.int64)

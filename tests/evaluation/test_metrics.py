@@ -1,0 +1,109 @@
+"""Metrics against scikit-learn and against hand-made cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, log_loss
+
+from probal.evaluation import accuracy, brier, ece, nll
+
+
+def predictions(n: int, c: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.dirichlet(np.ones(c), n), rng.integers(c, size=n)
+
+
+@settings(deadline=None, max_examples=50)
+@given(n=st.integers(1, 60), c=st.integers(2, 7), seed=st.integers(0, 2**16))
+def test_against_scikit_learn(n: int, c: int, seed: int) -> None:
+    probs, labels = predictions(n, c, seed)
+    assert accuracy(probs, labels) == accuracy_score(labels, probs.argmax(1))
+    assert nll(probs, labels) == pytest.approx(log_loss(labels, probs, labels=np.arange(c)))
+    onehot = np.eye(c)[labels]
+    assert brier(probs, labels) == pytest.approx(((probs - onehot) ** 2).sum(1).mean())
+    single = probs.astype(np.float32)
+    assert nll(single, labels) == pytest.approx(nll(probs, labels), rel=1e-4)
+
+
+def test_limits() -> None:
+    right, wrong = np.eye(3), np.eye(3)[[1, 2, 0]]
+    labels = np.arange(3)
+    assert (accuracy(right, labels), nll(right, labels), brier(right, labels), ece(right, labels)) == (
+        1,
+        0,
+        0,
+        0,
+    )
+    assert (accuracy(wrong, labels), brier(wrong, labels), ece(wrong, labels)) == (0, 2, 1)
+    assert 80 < nll(wrong, labels) < 90
+
+
+def test_ece_by_hand() -> None:
+    # two images at 0.95, one right; two at 0.65, both right: ½·|½ − 0.95| + ½·|1 − 0.65|
+    probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.65, 0.35]])
+    labels = np.array([0, 1, 0, 0])
+    assert ece(probs, labels, bins=10) == pytest.approx(0.4)
+    assert ece(probs, labels, bins=2, scheme="mass") == pytest.approx(0.4)
+    assert ece(probs, labels, bins=1) == pytest.approx(abs(0.75 - 0.8))
+
+
+def test_ece_does_not_depend_on_the_order_even_with_ties() -> None:
+    rng = np.random.default_rng(0)
+    confidence = rng.choice([0.6, 0.7, 0.9], 50)
+    probs, labels = np.stack([confidence, 1 - confidence], 1), rng.integers(2, size=50)
+    order = rng.permutation(50)
+    for scheme in ("width", "mass"):
+        assert ece(probs, labels, scheme=scheme) == pytest.approx(
+            ece(probs[order], labels[order], scheme=scheme)
+        )
+
+
+def test_mass_bins_hold_equally_many() -> None:
+    """Confidences all in one of the equal-width bins: only equal mass sees that they mean something."""
+    confidence = np.linspace(0.941, 0.999, 400)
+    right = np.arange(400) >= 200  # the lower half is always wrong
+    probs = np.stack([confidence, 1 - confidence], 1)
+    labels = np.where(right, 0, 1)
+    assert ece(probs, labels) == pytest.approx(abs(0.5 - confidence.mean()))
+    assert ece(probs, labels, scheme="mass") == pytest.approx(
+        0.5 * confidence[:200].mean() + 0.5 * (1 - confidence[200:].mean()), abs=0.01
+    )
+
+
+def test_calibrated_predictions_have_a_small_error() -> None:
+    rng = np.random.default_rng(1)
+    probs = rng.dirichlet(np.ones(4), 40_000)
+    labels = (probs.cumsum(1) > rng.random((40_000, 1))).argmax(1)
+    for scheme in ("width", "mass"):
+        assert ece(probs, labels, scheme=scheme) < 0.015
+        sharp = probs**3 / (probs**3).sum(1, keepdims=True)
+        assert ece(sharp, labels, scheme=scheme) > 0.15
+
+
+@pytest.mark.parametrize(
+    ("probs", "labels", "message"),
+    [
+        (np.ones(3), np.zeros(3, int), "probs must be"),
+        (np.ones((3, 1)), np.zeros(2, int), "probs must be"),
+        (np.ones((0, 2)), np.zeros(0, int), "no images"),
+        (np.full((2, 2), 0.5), np.zeros(2), "integers"),
+        (np.full((2, 2), 0.5), np.array([0, 2]), "labels must be in 0…1"),
+        (np.full((2, 2), 0.4), np.array([0, 1]), "sum to 1"),
+        (np.array([[np.nan, 1.0]]), np.array([0]), "finite"),
+    ],
+)
+@pytest.mark.parametrize("metric", [accuracy, nll, brier, ece])
+def test_what_does_not_fit_is_named(metric, probs: np.ndarray, labels: np.ndarray, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        metric(probs, labels)
+
+
+def test_ece_arguments() -> None:
+    probs, labels = predictions(5, 2, 0)
+    with pytest.raises(ValueError, match="bins"):
+        ece(probs, labels, bins=0)
+    with pytest.raises(ValueError, match="scheme"):
+        ece(probs, labels, scheme="depth")  # type: ignore[arg-type]
