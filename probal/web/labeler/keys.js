@@ -4,7 +4,7 @@ Labeler.prototype.key = function (event) {
   if (!this.view.root.isConnected || this.flagSheet.dialog.open || isTyping(event)) return;
   const key = event.key.toLowerCase();
   if (this.help.open) {
-    if (key === "?") this.help.close();
+    if (key === "?" || key === "h") this.help.close();
     return;
   }
   const run = event.altKey ? undefined : this.command(key, event);
@@ -28,9 +28,11 @@ Labeler.prototype.command = function (key, event) {
   if (classId !== undefined) return () => this.label(classId, at);
   const commands = {
     z: () => this.undo(),
+    u: () => this.undo(),
     y: () => this.redo(),
     s: () => this.skip(at),
     f: () => this.openFlag(at),
+    h: () => this.help.showModal(),
     "?": () => this.help.showModal(),
   };
   if (commands[key]) return commands[key];

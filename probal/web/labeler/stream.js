@@ -6,7 +6,7 @@ const PICTURES_BEHIND = 8; // answered images whose pixels stay in memory
 const HISTORY_KEPT = 60; // answered images that undo and the arrow key can reach, also after a reload
 const ASK_EMPTY_MS = 1000; // pause between two leases while nothing is left to show,
 const ASK_FEW_MS = 2500; // while there is less than we would like,
-const ASK_RENEW_MS = 60000; // and while there is enough: leases live ten minutes
+const ASK_RENEW_MS = 25000; // and while there is enough: a silent window loses its images after a minute
 const LEASE_MAX = 64;
 const ANSWERING = new Set(["label", "confirm", "skip", "flag"]);
 
@@ -41,10 +41,8 @@ class Stream {
 
   // Leases
 
-  /** Starts or goes on after the page was left; what the server no longer leases to us is dropped. */
   resume() {
     this.running = true;
-    this.stale = new Set(this.ahead);
     this.ask();
   }
 
@@ -69,11 +67,10 @@ class Stream {
       this.state = lease.state;
       this.message = lease.message;
       this.progress = lease.progress ?? this.progress;
-      this.merge(lease.items, { asked, unsaved, returning });
+      this.merge(lease.items, { asked, unsaved, returning, whole: lease.items.length < n });
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.trouble = error.message;
-      this.stale = null; // better an image whose lease may have run out than an empty page
     } finally {
       this.asking = false;
     }
@@ -88,22 +85,24 @@ class Stream {
     if (!document.hidden) this.ask();
   }
 
-  /** Takes in leased items. What was answered since asking, or is not saved yet, is left out. */
-  merge(items, { asked, unsaved, returning }) {
+  /** Takes in leased items, and drops what the server no longer leases to us. Images answered since asking,
+      or whose answer is not saved yet, stay as they are: the server did not know of it. */
+  merge(items, { asked, unsaved, returning, whole }) {
+    const told = (id) => !unsaved.has(id) && (this.touched.get(id) ?? -1) <= asked;
     const known = new Map(this.ahead.map((entry) => [entry.item.image_id, entry]));
     const back = [];
     for (const item of items) {
       const entry = known.get(item.image_id);
       if (entry) {
         entry.item = { ...entry.item, lease: item.lease };
-        this.stale?.delete(entry);
-      } else if (!unsaved.has(item.image_id) && (this.touched.get(item.image_id) ?? -1) <= asked) {
+      } else if (told(item.image_id)) {
         const fresh = { item, answers: [], picture: new Picture(item.media) };
         (returning.has(item.image_id) ? back : this.ahead).push(fresh);
       }
     }
-    if (this.stale) this.ahead = this.ahead.filter((entry) => !this.stale.has(entry));
-    this.stale = null;
+    const leased = new Set(items.map((item) => item.image_id));
+    const ours = ({ item: { image_id } }) => leased.has(image_id) || !told(image_id);
+    if (whole) this.ahead = this.ahead.filter(ours);
     this.ahead.splice(1, 0, ...back); // next, not now: the image on screen must not change by itself
   }
 

@@ -1,0 +1,30 @@
+"""The frame around the pages: their list, the project chooser, and where a newcomer lands."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from probal.ui.context import PARAMETER, current_project, project_chooser
+
+
+def home() -> None:
+    """Straight to the work: to the labels of the current project, or to making the first one."""
+    project = current_project()
+    if project is None:
+        st.switch_page("pool.py")
+    st.switch_page("label.py", query_params={PARAMETER: project.name})
+
+
+st.set_page_config(page_title="ProbAL", page_icon=":material/motion_photos_auto:", layout="wide")
+page = st.navigation(
+    [
+        # of its own, because the default page has no address but `/`, and the others must keep theirs
+        st.Page(home, title="ProbAL", default=True, visibility="hidden"),
+        st.Page("pool.py", title="Pool", icon=":material/photo_library:"),
+        st.Page("label.py", title="Label", icon=":material/keyboard:"),
+        st.Page("progress.py", title="Progress", icon=":material/show_chart:"),
+        st.Page("export.py", title="Export", icon=":material/archive:"),
+    ]
+)
+project_chooser()
+page.run()

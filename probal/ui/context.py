@@ -1,0 +1,91 @@
+"""What every page starts from: the workspace, and the project that the address names."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from probal.types import Project
+from probal.workspace import Workspace
+
+PARAMETER = "project"
+_CHOOSER = "project_chooser"
+
+
+def open_workspace() -> Workspace:
+    """The workspace of PROBAL_WORKSPACE, opened once per process; pages and API share it."""
+    return _open(Workspace.default_path())
+
+
+@cache
+def _open(path: Path) -> Workspace:
+    return Workspace(path)
+
+
+def workspace_id(workspace: Workspace) -> str:
+    """Tells workspaces apart in the browser's storage, without telling where they lie."""
+    return hashlib.sha256(str(workspace.path.resolve()).encode()).hexdigest()[:12]
+
+
+def annotator() -> str:
+    """Who labels: the name of the person that runs the server."""
+    try:
+        return getpass.getuser()
+    except OSError:
+        return "me"
+
+
+def current_project() -> Project | None:
+    """The project that the address names, else the one chosen before, else the newest; None if there is none.
+
+    Keeps the address in step, so that a reload and a shared link find the same project.
+    """
+    projects = {project.name: project for project in open_workspace().store.projects()}
+    wanted = (st.query_params.get(PARAMETER), st.session_state.get(PARAMETER))
+    name = next((name for name in wanted if name in projects), next(reversed(projects), None))
+    if name is None:
+        return None
+    choose(name)
+    return projects[name]
+
+
+def choose(name: str) -> None:
+    """Make this the current project, in this session and in the address."""
+    st.session_state[PARAMETER] = name
+    if st.query_params.get(PARAMETER) != name:
+        st.query_params[PARAMETER] = name
+
+
+def project_chooser() -> None:
+    """The list of projects in the sidebar; nothing while there is at most one."""
+    names = [project.name for project in open_workspace().store.projects()]
+    current = current_project()
+    if current is None or len(names) < 2:
+        return
+    st.session_state[_CHOOSER] = current.name
+    st.sidebar.selectbox("Project", names, key=_CHOOSER, on_change=_chosen)
+
+
+def _chosen() -> None:
+    choose(st.session_state[_CHOOSER])
+
+
+def require_project() -> Project:
+    """The current project; without any, the page says what to do and ends here."""
+    project = current_project()
+    if project is None:
+        empty_state("No project yet", "A project is a folder of images and a list of class names.")
+        if st.button("Create a project", type="primary"):
+            st.switch_page("pool.py")
+        st.stop()
+    return project
+
+
+def empty_state(title: str, text: str) -> None:
+    """What stands where there is nothing to show: what is missing, and what to do about it."""
+    st.subheader(title, anchor=False)
+    st.write(text)

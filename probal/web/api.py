@@ -1,0 +1,154 @@
+"""The API under `/api`: images out, events in, and what there is to know about a project.
+
+Endpoints are plain functions, so FastAPI runs each in a thread and the event loop stays free for the pages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.responses import Response
+
+from probal import __version__, labeling
+from probal.errors import UserError
+from probal.labeling import ProjectStatus
+from probal.types import Project
+from probal.web import views
+from probal.web.models import (
+    Annotations,
+    CurvePoint,
+    EventsRequest,
+    EventsResponse,
+    LeaseRequest,
+    LeaseResponse,
+    Rejection,
+    RoundOut,
+)
+from probal.web.security import TOKEN_HEADER, host_problem, same_secret
+from probal.workspace import Workspace
+
+MAX_ANNOTATIONS = 10_000
+
+
+def create_api(workspace: Workspace) -> FastAPI:
+    """The API of a workspace, to be mounted under `/api`; its description is at `/api/docs`."""
+    api = FastAPI(title="ProbAL", version=__version__, docs_url="/docs", redoc_url=None)
+    api.state.workspace = workspace
+    api.add_middleware(BaseHTTPMiddleware, dispatch=_known_host)
+    api.add_exception_handler(UserError, _user_error)
+    api.add_api_route("/health", health)
+    api.include_router(router)
+    return api
+
+
+def health() -> dict[str, str]:
+    """Whether the server answers; needs no token."""
+    return {"status": "ok", "version": __version__}
+
+
+def _workspace(request: Request) -> Workspace:
+    workspace: Workspace = request.app.state.workspace
+    return workspace
+
+
+Here = Annotated[Workspace, Depends(_workspace)]
+
+
+def _check_token(
+    workspace: Here, token: Annotated[str | None, Depends(APIKeyHeader(name=TOKEN_HEADER, auto_error=False))]
+) -> None:
+    if not same_secret(token, workspace.token):
+        wrong = "is missing" if token is None else "is not this workspace's"
+        raise HTTPException(
+            401,
+            f"the header {TOKEN_HEADER} {wrong}: reload the page, or send PROBAL_TOKEN or what the file 'token' "
+            "in the workspace holds",
+        )
+
+
+def _project(name: str, workspace: Here) -> Project:
+    try:
+        return workspace.store.project(name)
+    except UserError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+Named = Annotated[Project, Depends(_project)]
+
+# in the order of the checks: who asks first, what for second, so that a stranger learns no project's name
+router = APIRouter(prefix="/projects/{name}", dependencies=[Depends(_check_token)])
+
+
+@router.post("/lease", response_model_exclude_unset=True)
+def lease(request: LeaseRequest, project: Named, workspace: Here) -> LeaseResponse:
+    """Images to label: those this window holds already, then new ones, `n` in all.
+
+    A lease lasts ten minutes and is renewed by asking again. Images of the audit set carry neither `predicted`
+    nor `why`.
+    """
+    store = workspace.store
+    items = labeling.lease(store, project, request.annotator, request.client, request.n)
+    state, message = views.queue_state(store, project, bool(items))
+    return LeaseResponse(
+        items=views.items(store, project, items, workspace.token),
+        state=state,
+        message=message,
+        progress=views.progress(store, project),
+    )
+
+
+@router.post("/events")
+def events(request: EventsRequest, project: Named, workspace: Here) -> EventsResponse:
+    """Take in answers, in order. The reply comes after they are committed.
+
+    An event sent again under the same `event_id` is accepted and stored once. One whose lease was taken over is
+    rejected with the reason; it is never counted for another image.
+    """
+    result = labeling.record(workspace.store, project, [event.event() for event in request.events])
+    return EventsResponse(
+        accepted=list(result.accepted),
+        rejected=[Rejection(event_id=event_id, reason=reason) for event_id, reason in result.rejected],
+        progress=views.progress(workspace.store, project),
+    )
+
+
+@router.get("/status")
+def status(project: Named, workspace: Here) -> ProjectStatus:
+    """Images by state, labels, the audit, the latest accuracy and the running job."""
+    return labeling.status(workspace.store, project)
+
+
+@router.get("/annotations")
+def annotations(
+    project: Named,
+    workspace: Here,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_ANNOTATIONS)] = MAX_ANNOTATIONS,
+) -> Annotations:
+    """The log of events, oldest first, from behind row `after` on."""
+    return views.event_log(workspace.store, project, after, limit)
+
+
+@router.get("/rounds")
+def rounds(project: Named, workspace: Here) -> list[RoundOut]:
+    """The batches proposed so far, with what it takes to replay them."""
+    return views.rounds(workspace.store, project)
+
+
+@router.get("/curve")
+def curve(project: Named, workspace: Here) -> list[CurvePoint]:
+    """Everything measured, in the order of the labels spent."""
+    return views.curve(workspace.store, project)
+
+
+async def _known_host(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    problem = host_problem(request.headers.get("host"))
+    return await call_next(request) if problem is None else JSONResponse({"detail": problem}, 400)
+
+
+async def _user_error(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 400)

@@ -1,0 +1,3 @@
+from tests.drawn import ready, workspace
+
+__all__ = ["ready", "workspace"]
