@@ -79,17 +79,25 @@ class Database:
         self._engine.dispose()
 
     def _migrate(self, path: Path) -> None:
-        if self._revision() == HEAD:
+        if self._is_ready():
             return
         with FileLock(path.with_name(path.name + ".lock"), timeout=MIGRATION_SECONDS):
             # another process may have done it while this one waited
-            if self._revision() == HEAD:
+            if self._is_ready():
                 return
             self._enter_wal(path)
-            from probal.store.migrations.upgrade import upgrade  # alembic costs 0.2 s, needed once
+            if self._revision() != HEAD:
+                from probal.store.migrations.upgrade import upgrade  # alembic costs 0.2 s, needed once
 
-            with self.write() as connection:
-                upgrade(connection)
+                with self.write() as connection:
+                    upgrade(connection)
+
+    def _is_ready(self) -> bool:
+        """Whether nothing is left to do; a restored backup may have lost its journal mode."""
+        if self._revision() != HEAD:
+            return False
+        with self.read() as connection:
+            return bool(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal")
 
     def _revision(self) -> str | None:
         """Revision the database is at, None if it is empty."""

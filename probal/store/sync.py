@@ -88,6 +88,8 @@ def _match(
         before = by_path.pop(item.path, None)
         if before is None:
             new.append(item)
+        elif not before.content_hash:
+            pairs.append((before, item))
         else:
             # keeps the content it had; time 0 makes the next scan read the file again
             pairs.append((before, replace(item, content_hash=before.content_hash, mtime_ns=0)))
