@@ -1,0 +1,67 @@
+"""What every exporter takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) images."""
+
+
+@dataclass(frozen=True)
+class ExportRow:
+    """One labeled image; the export's only input, so formats need not know the store."""
+
+    path: str
+    """Relative to the image root, with forward slashes."""
+    content_hash: str
+    """sha256 of the bytes that were labeled, hex."""
+    label: str
+    """Name of the class at the time of the export."""
+    class_id: int
+    annotator: str
+    role: str = "pool"
+    """`pool`, `audit` or `test`: an audit label is a blind, uniformly drawn one."""
+    round: int | None = None
+    """Index of the round that proposed the image; None for what no strategy chose."""
+    labeled_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one exporter left in the folder."""
+
+    files: tuple[str, ...]
+    """Top-level names, folders with a closing slash."""
+    count: int
+    """Rows that are in them."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(path, reason) of the rows that are not."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What `export_labels` wrote; prints as one phrase."""
+
+    files: tuple[str, ...]
+    """Top-level names below the destination, folders with a closing slash."""
+    counts: Mapping[str, int]
+    """Rows per format."""
+    skipped: tuple[tuple[str, str], ...]
+    """(path, reason) of images that a format had to leave out, in order of the paths."""
+
+    def __str__(self) -> str:
+        parts = [f"{count:,} labels as {name}" for name, count in self.counts.items()]
+        left_out = f" ({len(self.skipped):,} images left out)" if self.skipped else ""
+        return " and ".join(parts) + left_out
+
+
+Exporter = Callable[[Sequence[ExportRow], Path, Path | None, Progress | None], Written]
+"""`write(rows, folder, image_root, progress)` into an existing private folder.
+
+Rows come sorted by path, at least one. An exporter writes below `folder` only, reads images only, and lists what
+it had to leave out. UserError where it cannot work at all; OSError where `folder` cannot be written.
+"""
