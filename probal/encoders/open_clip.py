@@ -43,8 +43,8 @@ class OpenClipEncoder(ImageTower):
         self._name, self._pretrained = _split(encoder_id)
         self._model, self._preprocess, self._tokenizer = _load(encoder_id, self._name, self._pretrained)
         self._model.eval()
-        self.width: int = self._model.encode_text(self._tokenizer(["a"])).shape[1]
-        self.scale = float(self._model.logit_scale.exp())
+        self.scale = float(self._model.logit_scale.detach().exp())
+        self.width: int = self._embed_texts(["a"]).shape[1]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -71,10 +71,11 @@ class OpenClipEncoder(ImageTower):
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Prompts to embeddings [C, D]."""
+        return self._embed_texts(texts) if texts else np.empty((0, self.width), np.float32)
+
+    def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         import torch
 
-        if not texts:
-            return np.empty((0, self.width), np.float32)
         with torch.inference_mode():
             return self._model.encode_text(self._tokenizer(list(texts))).float().numpy()
 
