@@ -12,8 +12,12 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Pillow refuses above twice its limit; the warning in between hits 108-megapixel phone photos, which are fine
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+MAX_PIXELS = 200_000_000
+"""Larger images are refused: a few bytes can claim any size. Phones take photographs of 108 and 200 million."""
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow warns above its limit and refuses above twice that
+# of damaged metadata beside good pixels; nothing a user could act on
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # stubs that Pillow identifies and cannot decode, a video container, and PostScript, which runs Ghostscript
 _NOT_DECODABLE = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"})
@@ -45,6 +49,7 @@ def open_image(source: Path | bytes, at_least: int | None = None) -> Image.Image
         with Image.open(
             io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS
         ) as image:
+            _check_size(image)
             if at_least is not None:
                 image.draft("RGB", (at_least, at_least))
             image.load()
@@ -64,6 +69,7 @@ def check_readable(stream: BinaryIO) -> tuple[int, int]:
     """
     try:
         with Image.open(stream, formats=FORMATS) as image:
+            _check_size(image)
             width, height = image.size
             if image.getexif().get(0x0112) in (5, 6, 7, 8):  # orientations turned by a quarter
                 width, height = height, width
@@ -86,6 +92,11 @@ def read_verified(path: Path, content_hash: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != content_hash:
         raise UnreadableImage("the file has changed since it was scanned; scan the folder again")
     return data
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise Image.DecompressionBombError
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -120,8 +131,8 @@ def _reason(error: Exception) -> str:
         return "no permission to read the file"
     if isinstance(error, UnidentifiedImageError):
         return "not an image, or in a format that Pillow does not know"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"larger than the limit of {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"larger than the limit of {MAX_PIXELS // 10**6} megapixels"
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -16,7 +16,7 @@ from probal.errors import UserError
 )
 @pytest.mark.parametrize("ask", [check_encoder_id, load_encoder])
 def test_unknown_encoder_names_the_known_ones(encoder_id: str, ask) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(UserError, match="unknown encoder .*expected `embedded`, `open_clip:") as caught:
+    with pytest.raises(UserError, match=r"unknown encoder .*expected `embedded`, `open_clip:") as caught:
         ask(encoder_id)
     assert "\n" not in str(caught.value)
 
