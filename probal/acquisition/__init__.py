@@ -6,7 +6,7 @@ import torch
 
 from probal.acquisition.auto import auto
 from probal.acquisition.base import AcquisitionState, Choice, Pick, Strategy, ask
-from probal.acquisition.batch import margin_cluster, top_bald, top_entropy, top_margin
+from probal.acquisition.batch import margin_cluster, margin_density, top_bald, top_entropy, top_margin
 from probal.acquisition.cold_start import random, typiclust
 from probal.acquisition.scores import bald, entropy, expected_entropy, margin, uncertainty
 from probal.errors import UserError
@@ -16,6 +16,7 @@ STRATEGIES: dict[str, Strategy] = {
     "random": random,
     "typiclust": typiclust,
     "margin-cluster": margin_cluster,
+    "margin-density": margin_density,
     "margin": top_margin,
     "entropy": top_entropy,
     "bald": top_bald,

@@ -1,11 +1,11 @@
-"""`auto`: coverage until every class could have been seen, then uncertainty spread over the pool."""
+"""`auto`: coverage until every class could have been seen, then uncertainty where the pool is dense."""
 
 from __future__ import annotations
 
 import torch
 
 from probal.acquisition.base import AcquisitionState, Choice
-from probal.acquisition.batch import margin_cluster
+from probal.acquisition.batch import margin_density
 from probal.acquisition.cold_start import typiclust
 
 COVERAGE_PER_CLASS = 1
@@ -13,14 +13,14 @@ COVERAGE_PER_CLASS = 1
 
 
 def auto(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
-    """TypiClust while there are fewer than COVERAGE_PER_CLASS · C labels, then margin within clusters.
+    """TypiClust while there are fewer than COVERAGE_PER_CLASS · C labels, then dense uncertainty.
 
     A batch that straddles the limit is split there. The predictions of a cold start are confident about the
     wrong things, and their least certain images are outliers; coverage needs no prediction.
     """
     missing = COVERAGE_PER_CLASS * state.n_classes - len(state.covered)
     if missing <= 0:
-        return margin_cluster(state, batch, generator)
+        return margin_density(state, batch, generator)
     choices = typiclust(state, min(batch, missing), generator)
     if len(choices) == batch:
         return choices
@@ -28,4 +28,4 @@ def auto(state: AcquisitionState, batch: int, generator: torch.Generator) -> lis
     rest = AcquisitionState(
         state.embeddings, state.logits, state.labeled, state.labels, torch.cat([state.pending, taken])
     )
-    return choices + margin_cluster(rest, batch - len(choices), generator)
+    return choices + margin_density(rest, batch - len(choices), generator)

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from probal.acquisition.base import AcquisitionState, Choice
-from probal.acquisition.clusters import cluster
+from probal.acquisition.clusters import cluster, typicality
+
+_MAX_GROUPS = 500
 
 
 def margin_cluster(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
@@ -23,17 +25,31 @@ def margin_cluster(state: AcquisitionState, batch: int, generator: torch.Generat
     for g in range(groups.k):
         members = groups.free(g)
         ranked.append(members[np.argsort(-doubt[members], kind="stable")])
-    choices: list[Choice] = []
-    for depth in range(max(map(len, ranked))):
-        turn = [(g, members[depth]) for g, members in enumerate(ranked) if depth < len(members)]
-        turn.sort(key=lambda item: -doubt[item[1]])
-        choices += [
-            Choice(int(groups.rows[at]), float(doubt[at]), "uncertainty", g)
-            for g, at in turn[: batch - len(choices)]
-        ]
-        if len(choices) == batch:
-            break
-    return choices
+    order = sorted(range(groups.k), key=lambda g: -max(doubt[ranked[g]], default=0.0))
+    return _in_turns([(g, ranked[g]) for g in order], groups.rows, doubt, batch)
+
+
+def margin_density(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
+    """Typical and uncertain images of the groups with the most uncertainty left.
+
+    The pool falls into n + B groups. A group is worth the sum of its candidates' doubts (one minus the margin)
+    over one plus its labels, so dense regions the model does not know come first; within it the pick maximizes
+    doubt times typicality rank, which passes over outliers (information density, Settles and Craven 2008).
+    """
+    limit = min(_MAX_GROUPS, max(batch, len(state.embeddings) // 4))
+    groups = cluster(state, min(len(state.covered) + batch, limit), generator)
+    doubt = _doubt(state).numpy()[groups.rows]  # [m]
+    free = [groups.free(g) for g in range(groups.k)]
+    worth = np.array([doubt[members].sum() for members in free]) / (1 + groups.coverage())
+    ranked: list[np.ndarray] = []
+    scores = np.zeros_like(doubt)
+    for members in free:
+        if len(members):
+            rank = np.argsort(np.argsort(typicality(groups.points[members]))) / max(len(members) - 1, 1)
+            scores[members] = doubt[members] * (0.5 + 0.5 * rank)
+        ranked.append(members[np.argsort(-scores[members], kind="stable")])
+    order = np.argsort(-worth, kind="stable")
+    return _in_turns([(int(g), ranked[g]) for g in order], groups.rows, scores, batch)
 
 
 def top_margin(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
@@ -49,6 +65,21 @@ def top_entropy(state: AcquisitionState, batch: int, generator: torch.Generator)
 def top_bald(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
     """The B largest mutual informations between label and posterior, without diversity."""
     return _largest(state, state.uncertainty.epistemic, batch)
+
+
+def _in_turns(
+    ranked: list[tuple[int, np.ndarray]], rows: np.ndarray, scores: np.ndarray, batch: int
+) -> list[Choice]:
+    """The best of each group in order, then each one's second, until the batch is full."""
+    choices: list[Choice] = []
+    for depth in range(max(len(members) for _, members in ranked)):
+        for group, members in ranked:
+            if depth < len(members):
+                at = members[depth]
+                choices.append(Choice(int(rows[at]), float(scores[at]), "uncertainty", group))
+                if len(choices) == batch:
+                    return choices
+    return choices
 
 
 def _doubt(state: AcquisitionState) -> Tensor:

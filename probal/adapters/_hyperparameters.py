@@ -21,10 +21,12 @@ from torch.nn.functional import one_hot
 
 from probal.adapters._softmax_gp import Mode, find_mode
 
-AMPLITUDE = 256.0
-"""Centre of the amplitude's log-normal hyperprior: unit rows of CLIP and of ImageNet features agree on it."""
+AMPLITUDE = 16.0
+"""Centre of the amplitude's log-normal hyperprior. Low: the first ten labels may not undo a good prior, and where
+there is none leave-one-out moves it to hundreds as soon as there is something to gain."""
 _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD = math.log(2.0)
+_SEARCH_TOLERANCE = 1e-3
 _TEMPERATURES = tuple(4.0**-k for k in range(10))
 
 
@@ -33,47 +35,44 @@ def choose_hyperparameters(
 ) -> tuple[float, float]:
     """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior.
 
-    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n]. The hyperprior
-    is log-normal around `scale` and AMPLITUDE, so that a few labels change little. Without labels both
-    stay at their centres.
+    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n]. The hyperprior is
+    log-normal around `scale` and AMPLITUDE, so that a few labels change little; without labels both stay there.
     """
-    if len(y) == 0:
-        return scale, amplitude or AMPLITUDE
-    fit_scale = fit_scale and bool(zero_shot.any())
+    # per coordinate: where the search starts, and its first step: towards where a poor prior needs to go
+    start = {"scale": math.log(scale), "amplitude": math.log(amplitude or AMPLITUDE)}
+    step = {"scale": -1.0, "amplitude": 1.0}
+    free = [name for name in start if name != "scale" or (fit_scale and bool(zero_shot.any()))]
+    free = [name for name in free if name != "amplitude" or amplitude is None]
+    if len(y) == 0 or not free:
+        return scale, math.exp(start["amplitude"])
+    logit_weights = torch.zeros(span.shape[1], zero_shot.shape[1], dtype=span.dtype)  # [r,C] of the last mode
 
-    def objective(log_scale: float, log_amplitude: float) -> float:
-        value = leave_one_out(math.exp(log_scale) * zero_shot, math.exp(0.5 * log_amplitude) * span, y).sum()
-        penalty = ((log_scale - math.log(scale)) / _SCALE_SPREAD) ** 2
-        penalty += ((log_amplitude - math.log(AMPLITUDE)) / _AMPLITUDE_SPREAD) ** 2
-        return 0.5 * penalty - float(value)
+    def objective(point: np.ndarray) -> float:
+        nonlocal logit_weights
+        at = start | dict(zip(free, point.tolist(), strict=True))
+        root = math.exp(0.5 * at["amplitude"])
+        offset, phi = math.exp(at["scale"]) * zero_shot, root * span
+        mode = find_mode(offset, phi, y, logit_weights / root, _SEARCH_TOLERANCE)
+        logit_weights = root * mode.weights
+        penalty = ((at["scale"] - math.log(scale)) / _SCALE_SPREAD) ** 2
+        penalty += ((at["amplitude"] - math.log(AMPLITUDE)) / _AMPLITUDE_SPREAD) ** 2
+        return 0.5 * penalty - float(leave_one_out(offset, phi, y, mode).sum())
 
-    start = [math.log(scale)] * fit_scale + [math.log(AMPLITUDE)] * (amplitude is None)
-
-    def unpack(point: np.ndarray) -> tuple[float, float]:
-        values = list(point)
-        log_scale = values.pop(0) if fit_scale else math.log(scale)
-        return log_scale, values.pop(0) if amplitude is None else math.log(amplitude)
-
-    if not start:
-        return scale, float(amplitude or AMPLITUDE)
-    # the simplex begins towards smaller scales and larger amplitudes, where a poor prior needs to go
-    simplex = [start] + [
-        [v + (step if i == j else 0.0) for j, v in enumerate(start)]
-        for i, step in enumerate(([-1.0] * fit_scale) + [1.0] * (amplitude is None))
-    ]
+    first = np.array([start[name] for name in free])
+    simplex = np.vstack([first, first + np.diag([step[name] for name in free])])
     found = minimize(
-        lambda point: objective(*unpack(point)),
-        np.array(start),
+        objective,
+        first,
         method="Nelder-Mead",
-        options={"initial_simplex": np.array(simplex), "maxfev": 24, "xatol": 0.15, "fatol": 0.1},
+        options={"initial_simplex": simplex, "maxfev": 18, "xatol": 0.15, "fatol": 0.1},
     )
-    log_scale, log_amplitude = unpack(found.x)
-    return math.exp(log_scale), math.exp(log_amplitude)
+    best = start | dict(zip(free, found.x.tolist(), strict=True))
+    return math.exp(best["scale"]), math.exp(best["amplitude"])
 
 
-def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor) -> Tensor:
+def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> Tensor:
     """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r]."""
-    mean, _ = cavity(offset, phi, y, find_mode(offset, phi, y))
+    mean, _ = cavity(offset, phi, y, mode)
     return _log_likelihood(mean, y)
 
 

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-_TOLERANCE = 1e-7
 _MAX_NEWTON = 60
 _MAX_CG = 80
 
@@ -66,10 +65,13 @@ def log_joint(offset: Tensor, phi: Tensor, onehot: Tensor, weights: Tensor) -> t
     return float((log_p * onehot).sum() - 0.5 * weights.square().sum()), log_p.exp()
 
 
-def find_mode(offset: Tensor, phi: Tensor, y: Tensor, start: Tensor | None = None) -> Mode:
+def find_mode(
+    offset: Tensor, phi: Tensor, y: Tensor, start: Tensor | None = None, tolerance: float = 1e-7
+) -> Mode:
     """Newton with conjugate gradients; the objective is strictly concave, so any start ends at the mode.
 
-    offset [n,C], phi [n,r], y [n] int64, start [r,C]. Raises FloatingPointError when the inputs are not finite.
+    offset [n,C], phi [n,r], y [n] int64, start [r,C]; `tolerance` bounds the Newton decrement, about twice the
+    distance from the largest log joint in nats. Raises FloatingPointError when the inputs are not finite.
     """
     onehot = one_hot(y, offset.shape[1]).to(offset.dtype)
     weights = torch.zeros(phi.shape[1], offset.shape[1], dtype=offset.dtype) if start is None else start
@@ -80,7 +82,7 @@ def find_mode(offset: Tensor, phi: Tensor, y: Tensor, start: Tensor | None = Non
         gradient = phi.T @ (onehot - probs) - weights  # [r,C]
         step = _solve_newton(phi, probs, gradient)
         decrement = float((gradient * step).sum())
-        if decrement < _TOLERANCE:
+        if decrement < tolerance:
             break
         size = 1.0
         while True:

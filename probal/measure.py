@@ -1,0 +1,108 @@
+"""The points of the curve: how good each round's model is on images that no model was fitted on.
+
+Shapes use the glossary of `probal.types`; m held-out images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from torch import Tensor
+
+from probal.adapters import Adapter
+from probal.evaluation import accuracy_interval, ece, nll
+from probal.gaussian import GaussianEmbedding
+from probal.types import Metric, Role, Round
+
+PRELIMINARY = 30
+"""Below so many held-out labels an interval is drawn as preliminary."""
+FOLDS = 5
+_CONTROL_MINIMUM = 20
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Labeled images that measure; `population` is the number of images they were drawn from, None for a
+    test set that stands for more than this pool."""
+
+    source: Role
+    image_ids: np.ndarray  # [m]
+    x: Tensor  # [m,D] unit rows
+    y: Tensor  # [m]
+    population: int | None
+
+
+def measure(
+    rounds: Sequence[Round],
+    snapshot: Callable[[int], Path],
+    held_out: HeldOut,
+    adapter: Adapter,
+    prior: GaussianEmbedding,
+) -> list[Metric]:
+    """Accuracy with its 95 % interval, NLL and ECE of each round; audit rounds get the random control too.
+
+    With a test set only the last round is new. `snapshot` names the file of a round's predictions.
+    """
+    todo = rounds[-1:] if held_out.source is Role.TEST else rounds
+    metrics = [metric for each in todo for metric in _of_round(each, snapshot(each.index), held_out)]
+    if held_out.source is Role.AUDIT and len(held_out.y) >= _CONTROL_MINIMUM:
+        metrics.append(_random_control(rounds[-1], held_out, adapter, prior))
+    return metrics
+
+
+def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
+    if not path.exists():  # the workspace was moved without its snapshots: the store keeps what was measured
+        return []
+    saved = load_file(path)
+    row = {image_id: i for i, image_id in enumerate(saved["held_out_ids"].tolist())}
+    known = [i for i, image_id in enumerate(held_out.image_ids.tolist()) if image_id in row]
+    if not known or saved["held_out_probabilities"].shape[1] != int(saved["class_ids"].size):
+        return []
+    probs = saved["held_out_probabilities"][[row[int(held_out.image_ids[i])] for i in known]]  # [m,C]
+    y = held_out.y.numpy()[known]
+    correct = int((probs.argmax(1) == y).sum())
+    low, high = accuracy_interval(correct, len(y), held_out.population)
+    detail = {"source": str(held_out.source)}
+
+    def metric(name: str, value: float, low: float | None = None, high: float | None = None) -> Metric:
+        return Metric(name, value, low, high, len(y), of.n_labels, of.index, len(y) < PRELIMINARY, detail)
+
+    return [
+        metric("accuracy", correct / len(y), low, high),
+        metric("nll", float(nll(probs, y))),
+        metric("ece", float(ece(probs, y))),
+    ]
+
+
+def _random_control(last: Round, held_out: HeldOut, adapter: Adapter, prior: GaussianEmbedding) -> Metric:
+    """What as many labels drawn at random would have bought, by cross-fitting on the audit labels.
+
+    The audit is a uniform sample: each fold is predicted by an adapter fitted on the others, and the point
+    stands at the training folds' label count (design §6).
+    """
+    m = len(held_out.y)
+    fold = torch.arange(m) % FOLDS  # labels come in random order already
+    hits = torch.zeros(m, dtype=torch.bool)
+    for k in range(FOLDS):
+        train = fold != k
+        posterior = adapter.fit(held_out.x[train], held_out.y[train], prior)
+        hits[~train] = posterior.logits(held_out.x[~train]).mean.argmax(1) == held_out.y[~train]
+    correct = int(hits.sum())
+    low, high = accuracy_interval(correct, m, held_out.population)
+    labels = m - m // FOLDS
+    return Metric(
+        "random_control_accuracy",
+        correct / m,
+        low,
+        high,
+        m,
+        labels,
+        last.index,
+        m < PRELIMINARY,
+        {"source": "audit", "folds": FOLDS},
+    )

@@ -1,0 +1,106 @@
+"""What every adapter must do; a new one subclasses `AdapterConformance` and names itself."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from probal.adapters import Adapter, fingerprint, load_adapter
+from probal.gaussian import GaussianEmbedding
+
+D, C = 24, 5
+
+
+def unit(x: Tensor) -> Tensor:
+    return x / x.norm(dim=1, keepdim=True)
+
+
+class AdapterConformance:
+    adapter_id: str
+
+    def adapter(self) -> Adapter:
+        return load_adapter(self.adapter_id, 15.0)
+
+    def prior(
+        self, dtype: torch.dtype = torch.float32, classes: int = C, width: int = D
+    ) -> GaussianEmbedding:
+        g = torch.Generator().manual_seed(7)
+        return GaussianEmbedding(
+            unit(torch.randn(classes, width, generator=g, dtype=torch.float64)).to(dtype)
+        )
+
+    def labeled(
+        self, n: int, dtype: torch.dtype = torch.float32, classes: int = C, width: int = D
+    ) -> tuple[Tensor, Tensor]:
+        g = torch.Generator().manual_seed(n)
+        y = torch.randint(0, classes, (n,), generator=g)
+        noise = torch.randn(n, width, generator=g, dtype=torch.float64) / width**0.5
+        return unit(self.prior(torch.float64, classes, width).mean[y] + noise).to(dtype), y
+
+    @pytest.mark.parametrize("n", [0, 1, 2, 40])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_shapes_types_and_finiteness(self, n: int, dtype: torch.dtype) -> None:
+        x, y = self.labeled(n, dtype)
+        logits = self.adapter().fit(x, y, self.prior(dtype)).logits(self.labeled(17, dtype)[0])
+        assert logits.mean.shape == logits.var.shape == (17, C)
+        assert logits.mean.dtype == logits.var.dtype == dtype
+        assert torch.isfinite(logits.mean).all()
+        assert torch.isfinite(logits.var).all()
+        assert (logits.var >= 0).all()
+
+    def test_without_labels_it_is_the_zero_shot_classifier(self) -> None:
+        x, y = self.labeled(0)
+        images = self.labeled(50)[0]
+        got = self.adapter().fit(x, y, self.prior()).logits(images).mean.argmax(1)
+        assert torch.equal(got, (images @ self.prior().mean.T).argmax(1))
+
+    @pytest.mark.parametrize("present", [[0], [C - 1], [0, 2]])
+    def test_classes_without_labels_keep_a_finite_prediction(self, present: list[int]) -> None:
+        x, y = self.labeled(200)
+        keep = torch.isin(y, torch.tensor(present))
+        logits = self.adapter().fit(x[keep], y[keep], self.prior()).logits(x)
+        assert logits.mean.shape[1] == C
+        assert torch.isfinite(logits.mean).all()
+        assert torch.isfinite(logits.predictive()).all()
+
+    def test_duplicated_images_do_no_harm(self) -> None:
+        x, y = self.labeled(10)
+        logits = self.adapter().fit(x[[0] * 8 + [1]], y[[0] * 8 + [1]], self.prior()).logits(x)
+        assert torch.isfinite(logits.mean).all()
+        assert torch.isfinite(logits.var).all()
+
+    def test_one_image_with_two_labels(self) -> None:
+        x, _ = self.labeled(1)
+        logits = self.adapter().fit(x[[0, 0]], torch.tensor([0, 1]), self.prior()).logits(x)
+        assert torch.isfinite(logits.mean).all()
+
+    def test_a_prior_of_zero_rows_means_no_prior(self) -> None:
+        x, y = self.labeled(60)
+        prior = GaussianEmbedding(torch.zeros(C, D))
+        assert torch.isfinite(self.adapter().fit(x, y, prior).logits(x).predictive()).all()
+
+    def test_a_fit_is_repeatable_and_leaves_its_inputs_alone(self) -> None:
+        x, y = self.labeled(30)
+        kept = x.clone(), y.clone()
+        first, second = (self.adapter().fit(x, y, self.prior()) for _ in range(2))
+        assert fingerprint(first) == fingerprint(second)
+        assert torch.equal(x, kept[0])
+        assert torch.equal(y, kept[1])
+
+    def test_images_are_scored_alone(self) -> None:
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+        together = posterior.logits(x)
+        for i in (0, 29):
+            alone = posterior.logits(x[i : i + 1])
+            np.testing.assert_allclose(alone.mean[0], together.mean[i], atol=1e-3)
+            np.testing.assert_allclose(alone.var[0], together.var[i], atol=1e-4)
+
+    def test_wrong_labels_are_refused(self) -> None:
+        x, y = self.labeled(4)
+        with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4"):
+            self.adapter().fit(x, y + C, self.prior())
+        with pytest.raises(ValueError, match="int64"):
+            self.adapter().fit(x, y[:2], self.prior())
+        with pytest.raises(ValueError, match="like the prior"):
+            self.adapter().fit(x[:, 1:], y, self.prior())

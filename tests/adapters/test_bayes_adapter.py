@@ -1,0 +1,136 @@
+"""BayesAdapter against the dense weight-space posterior, and what its posterior must mean."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from probal.adapters import BayesAdapter, load_adapter
+from probal.errors import UserError
+from probal.gaussian import GaussianEmbedding
+
+N, D, C = 11, 6, 4
+
+
+def unit(x: Tensor) -> Tensor:
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def data(n: int = N, seed: int = 0) -> tuple[Tensor, Tensor, GaussianEmbedding]:
+    g = torch.Generator().manual_seed(seed)
+    x = unit(torch.randn(n, D, generator=g, dtype=torch.float64))
+    prior = GaussianEmbedding(unit(torch.randn(C, D, generator=g, dtype=torch.float64)))
+    return x, torch.randint(0, C, (n,), generator=g), prior
+
+
+def dense(
+    x: Tensor, y: Tensor, prior: GaussianEmbedding, scale: float, amplitude: float
+) -> tuple[Tensor, Tensor]:
+    """Mode [C,D] and covariance [CD,CD] of the logit weights scale·w, by Newton in weight space."""
+    centre = scale * prior.mean
+
+    def objective(w: Tensor) -> Tensor:
+        log_p = torch.log_softmax(x @ w.reshape(C, D).T, 1)
+        return 0.5 / amplitude * (w - centre.reshape(-1)).square().sum() - log_p.gather(1, y[:, None]).sum()
+
+    w = centre.reshape(-1).clone()
+    for _ in range(50):
+        gradient = torch.autograd.functional.jacobian(objective, w)
+        w = w - torch.linalg.solve(torch.autograd.functional.hessian(objective, w), gradient)
+    return w.reshape(C, D), torch.linalg.inv(torch.autograd.functional.hessian(objective, w))
+
+
+def test_mean_and_marginal_variance_are_the_dense_posteriors() -> None:
+    x, y, prior = data()
+    scale, amplitude = 3.0, 7.0
+    posterior = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, temperature=1.0).fit(x, y, prior)
+    mean, covariance = dense(x, y, prior, scale, amplitude)
+    torch.testing.assert_close(posterior.weights, mean, atol=1e-4, rtol=0)
+    images = data(9, seed=5)[0]
+    logits = posterior.logits(images)
+    blocks = covariance.reshape(C, D, C, D)
+    want = torch.stack([((images @ blocks[c, :, c]) * images).sum(1) for c in range(C)], 1)
+    torch.testing.assert_close(logits.variance(), want, atol=1e-4, rtol=1e-4)
+
+
+def test_the_shared_gain_is_what_no_label_can_tell() -> None:
+    """The variance of differences to the mean logit agrees on average with the dense posterior's."""
+    x, y, prior = data()
+    posterior = BayesAdapter(3.0, fit_scale=False, amplitude=7.0, temperature=1.0).fit(x, y, prior)
+    _, covariance = dense(x, y, prior, 3.0, 7.0)
+    images = data(9, seed=5)[0]
+    centre = torch.eye(C, dtype=torch.float64) - 1 / C
+    blocks = covariance.reshape(C, D, C, D)
+    logits = posterior.logits(images)
+    for i, image in enumerate(images):
+        true = centre @ torch.einsum("d,cdef,f->ce", image, blocks, image) @ centre
+        ours = centre @ logits.covariance(i) @ centre
+        assert float(ours.trace()) == pytest.approx(float(true.trace()), rel=1e-4)
+
+
+def test_variance_falls_at_labels_and_stays_away_from_them() -> None:
+    x, y, prior = data(3)
+    posterior = BayesAdapter(3.0, fit_scale=False, amplitude=7.0, temperature=1.0).fit(x, y, prior)
+    beside = torch.linalg.svd(x, full_matrices=True).Vh[3:]  # orthogonal to every label
+    assert (posterior.logits(x).variance() < 7.0 - 0.3).all()
+    torch.testing.assert_close(
+        posterior.logits(beside).variance(), torch.full((3, C), 7.0, dtype=torch.float64)
+    )
+
+
+def test_temperature_scales_the_variance_and_not_the_mean() -> None:
+    x, y, prior = data()
+    hot, cold = (
+        BayesAdapter(3.0, fit_scale=False, amplitude=7.0, temperature=t).fit(x, y, prior).logits(x)
+        for t in (1.0, 0.25)
+    )
+    torch.testing.assert_close(hot.mean, cold.mean)
+    torch.testing.assert_close(hot.variance(), 4 * cold.variance())
+
+
+def test_prior_precision_is_the_papers() -> None:
+    x, y, prior = data()
+    assert BayesAdapter(6.0, fit_scale=False, amplitude=9.0).fit(
+        x, y, prior
+    ).prior_precision == pytest.approx(4.0)
+
+
+def test_a_useless_prior_is_trusted_less_and_a_good_one_is_kept() -> None:
+    g = torch.Generator().manual_seed(3)
+    centres = unit(torch.randn(C, 32, generator=g))
+    y = torch.arange(80) % C
+    x = unit(centres[y] + 2 * torch.randn(80, 32, generator=g) / 32**0.5)
+    good = BayesAdapter(15.0).fit(x, y, GaussianEmbedding(centres))
+    wrong = BayesAdapter(15.0).fit(x, y, GaussianEmbedding(centres.roll(1, 0)))
+    assert wrong.scale < 6 < good.scale
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(N)))
+def test_the_order_of_the_labels_does_not_matter(order: list[int]) -> None:
+    x, y, prior = data()
+    adapter = BayesAdapter(3.0, fit_scale=False, amplitude=7.0, temperature=0.1)
+    torch.testing.assert_close(
+        adapter.fit(x[order], y[order], prior).weights, adapter.fit(x, y, prior).weights, atol=1e-4, rtol=0
+    )
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(C)))
+def test_classes_may_be_renumbered(order: list[int]) -> None:
+    x, y, prior = data()
+    adapter = BayesAdapter(3.0, fit_scale=False, amplitude=7.0, temperature=0.1)
+    number = torch.tensor(order).argsort()
+    moved = adapter.fit(x, number[y], GaussianEmbedding(prior.mean[order])).logits(x)
+    here = adapter.fit(x, y, prior).logits(x)
+    torch.testing.assert_close(moved.mean, here.mean[:, order], atol=1e-4, rtol=0)
+    torch.testing.assert_close(moved.var, here.var[:, order], atol=1e-4, rtol=0)
+
+
+def test_an_inexact_prior_and_an_unknown_adapter_are_refused() -> None:
+    x, y, prior = data()
+    with pytest.raises(ValueError, match="exact prototypes"):
+        BayesAdapter(3.0).fit(x, y, GaussianEmbedding(prior.mean, torch.ones_like(prior.mean)))
+    with pytest.raises(UserError, match=r"unknown adapter 'svm'.*bayes"):
+        load_adapter("svm", 15.0)

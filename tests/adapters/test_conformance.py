@@ -1,0 +1,16 @@
+"""Every registered adapter joins the suite."""
+
+from probal.adapters import ADAPTERS
+from tests.adapters.conformance import AdapterConformance
+
+
+class TestBayes(AdapterConformance):
+    adapter_id = "bayes"
+
+
+class TestZeroShot(AdapterConformance):
+    adapter_id = "zero-shot"
+
+
+def test_every_adapter_is_in_the_suite() -> None:
+    assert {each.adapter_id for each in AdapterConformance.__subclasses__()} == set(ADAPTERS)
