@@ -137,7 +137,7 @@ class Judge:
         if event.image_id is not None and event.image_id != target.image_id:
             return f"that event is about image {target.image_id}, not image {event.image_id}"
         if event.kind is EventKind.UNDO and target.kind not in UNDOABLE:
-            return f"a {target.kind} cannot be undone; undo or redo the event it was about"
+            return f"only an answer can be undone, not its {target.kind}"
         if event.kind is EventKind.REDO and target.kind is not EventKind.UNDO:
             return f"only an undo can be redone, not a {target.kind}"
         if target.void:

@@ -80,7 +80,9 @@ def _match(
     new = []
     for item in fresh:
         before = by_path.get(item.path)
-        if before is not None and not before.content_hash and item.content_hash not in copies:
+        # a copy must not take the row: its id would be lower than the original's
+        is_original = item.state is not ImageState.DUPLICATE and item.content_hash not in copies
+        if before is not None and not before.content_hash and is_original:
             pairs.append((by_path.pop(item.path), item))
         else:
             new.append(item)
