@@ -27,16 +27,16 @@ def class_covariance(factor: Tensor) -> Tensor:
 
 
 def contrast_factor(factor: Tensor) -> Tensor:
-    """A factor that gives the same softmax with the fewest columns, [C, R] -> [C, min(R, C − 1)].
+    """A factor that gives the same softmax, [C, R] -> [C, min(R, C)].
 
     Columns are centred over the classes, which removes the common mode; if R ≥ C the factor is replaced by
-    the root `U √λ` of its centred [C, C] covariance (eigendecomposition in float64), largest λ first and
-    without the direction that the centring emptied.
+    the symmetric root `U √λ Uᵀ` of its centred [C, C] covariance (in float64). That root is unique: signs and
+    rotations of eigenvectors, which differ between machines, do not reach the scores.
     """
     centred = factor.double() - factor.double().mean(0)
     if factor.shape[1] >= factor.shape[0]:
         values, vectors = torch.linalg.eigh(class_covariance(centred))
-        centred = (vectors * values.clamp_min(0).sqrt()).flip(1)[:, :-1]  # eigh sorts upwards
+        centred = (vectors * values.clamp_min(0).sqrt()) @ vectors.mT
     return centred.to(factor.dtype)
 
 

@@ -195,3 +195,18 @@ def test_scale_may_be_a_tensor_and_bias_shifts_the_mean_only() -> None:
     tensor = cosine_logits(x, t, torch.tensor([SCALE]), torch.arange(C, dtype=torch.float64))
     torch.testing.assert_close(tensor.mean, number.mean + torch.arange(C))
     torch.testing.assert_close(tensor.variance(), number.variance())
+
+
+@pytest.mark.parametrize(
+    ("cosine", "ratio"), [(0.0, 1.0), (0.3, 1.09), (0.6, 1.52), (0.8, 2.54), (0.9, 4.38)]
+)
+def test_how_far_the_moments_are_from_the_true_cosine(cosine: float, ratio: float) -> None:
+    """The table in the module's docstring, at a noise share of 0.1: the variance errs on the large side."""
+    d, g = 64, torch.Generator().manual_seed(21)
+    x, t = torch.zeros(1, d, dtype=torch.float64), torch.zeros(1, d, dtype=torch.float64)
+    x[0, 0], t[0, 0], t[0, 1] = 1.0, cosine, (1 - cosine**2) ** 0.5
+    images = GaussianEmbedding(x, torch.full((1, d), 0.1 / d, dtype=torch.float64))
+    true = torch.cosine_similarity(draw(images, 40_000, g)[:, 0], t)
+    logits = cosine_moments(images, GaussianEmbedding(t), 1.0)
+    assert abs(float(logits.var[0, 0] / true.var()) / ratio - 1) < 0.05
+    assert abs(float(logits.mean[0, 0] - true.mean())) < 0.002

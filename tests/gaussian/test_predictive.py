@@ -12,9 +12,18 @@ from probal.gaussian.predictive import contrast_factor, normal_nodes, single_thr
 def test_contrast_factor_keeps_every_contrast(c: int, r: int) -> None:
     factor = torch.randn(c, r, generator=torch.Generator().manual_seed(c), dtype=torch.float64)
     small = contrast_factor(factor)
-    assert small.shape == (c, min(r, c - 1))
+    assert small.shape == (c, min(r, c))
     contrasts = torch.eye(c, dtype=torch.float64) - 1 / c
     torch.testing.assert_close(small @ small.mT, contrasts @ factor @ factor.mT @ contrasts)
+
+
+def test_equal_eigenvalues_leave_no_choice() -> None:
+    """Scores must not hang on which eigenvectors a machine picks: a rotated factor gives the same root."""
+    factor = torch.eye(5, 8, dtype=torch.float64)
+    turn, _ = torch.linalg.qr(
+        torch.randn(8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    )
+    torch.testing.assert_close(contrast_factor(factor @ turn), contrast_factor(factor), rtol=0, atol=1e-7)
 
 
 def test_nodes_are_standard_normal_finite_and_repeat() -> None:
