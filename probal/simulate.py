@@ -27,7 +27,7 @@ from probal.pool.embed import embed_images
 from probal.pool.features import FeatureStore
 from probal.pool.scan import scan_folder
 from probal.random import derive_seed, torch_generator
-from probal.space import unit_rows
+from probal.session.space import unit_rows
 from probal.types import ImageState
 
 Report = Callable[[int, int, str], None]

@@ -18,11 +18,22 @@ ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"types", "errors"}
 ENGINE = BASE | {"random", "gaussian"}
-HOUSE = BASE | {"encoders", "pool", "store", "evaluation", "export", "validate", "workspace", "labeling"}
+HOUSE = BASE | {
+    "encoders",
+    "pool",
+    "store",
+    "evaluation",
+    "export",
+    "validate",
+    "workspace",
+    "labeling",
+    "support_set",
+}
 
 # room -> the rooms it may import; itself and `probal` (the version) always
 ROOMS: dict[str, set[str]] = {
-    "types": set(),
+    "kinds": set(),
+    "types": {"kinds"},
     "errors": set(),
     "random": set(),
     "gaussian": BASE | {"random"},
@@ -36,6 +47,7 @@ ROOMS: dict[str, set[str]] = {
     "validate": BASE,
     "workspace": BASE | {"store", "validate", "pool", "encoders", "evaluation"},
     "labeling": BASE | {"store", "workspace", "evaluation"},
+    "support_set": BASE | {"store", "export"},
     "session": HOUSE | ENGINE | {"adapters", "acquisition"},
     "worker": HOUSE | ENGINE | {"session"},
     "simulate": HOUSE | ENGINE | {"adapters", "acquisition", "session"},

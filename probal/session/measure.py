@@ -11,16 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
 from torch import Tensor
 
 from probal.adapters import Adapter
-from probal.evaluation import accuracy_interval, ece, nll
+from probal.evaluation import PRELIMINARY_BELOW, accuracy_interval, ece, nll
 from probal.gaussian import GaussianEmbedding
+from probal.session.snapshot import read_held_out
 from probal.types import Metric, Role, Round
 
-PRELIMINARY = 30
-"""Below so many held-out labels an interval is drawn as preliminary."""
 FOLDS = 5
 _CONTROL_MINIMUM = 20
 
@@ -56,21 +54,23 @@ def measure(
 
 
 def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
-    if not path.exists():  # the workspace was moved without its snapshots: the store keeps what was measured
+    saved = read_held_out(path)
+    if saved is None:
         return []
-    saved = load_file(path)
-    row = {image_id: i for i, image_id in enumerate(saved["held_out_ids"].tolist())}
+    row = {image_id: i for i, image_id in enumerate(saved.image_ids.tolist())}
     known = [i for i, image_id in enumerate(held_out.image_ids.tolist()) if image_id in row]
-    if not known or saved["held_out_probabilities"].shape[1] != int(saved["class_ids"].size):
+    if not known:
         return []
-    probs = saved["held_out_probabilities"][[row[int(held_out.image_ids[i])] for i in known]]  # [m,C]
+    probs = saved.probabilities[[row[int(held_out.image_ids[i])] for i in known]]  # [m,C]
     y = held_out.y.numpy()[known]
     correct = int((probs.argmax(1) == y).sum())
     low, high = accuracy_interval(correct, len(y), held_out.population)
     detail = {"source": str(held_out.source)}
 
     def metric(name: str, value: float, low: float | None = None, high: float | None = None) -> Metric:
-        return Metric(name, value, low, high, len(y), of.n_labels, of.index, len(y) < PRELIMINARY, detail)
+        return Metric(
+            name, value, low, high, len(y), of.n_labels, of.index, len(y) < PRELIMINARY_BELOW, detail
+        )
 
     return [
         metric("accuracy", correct / len(y), low, high),
@@ -103,6 +103,6 @@ def _random_control(last: Round, held_out: HeldOut, adapter: Adapter, prior: Gau
         m,
         labels,
         last.index,
-        m < PRELIMINARY,
+        m < PRELIMINARY_BELOW,
         {"source": "audit", "folds": FOLDS},
     )

@@ -15,7 +15,7 @@ from probal.evaluation import audit_size, draw_audit, extend_audit
 from probal.pool.embed import embed_images
 from probal.pool.features import FeatureStore
 from probal.pool.scan import scan_folder
-from probal.space import EncoderFacts, mean_vector
+from probal.session.space import EncoderFacts, mean_vector
 from probal.store import REFERENCE
 from probal.types import Event, EventKind, ImageInfo, ImageState, Project, Role
 from probal.workspace import TEST_LABELS, Workspace

@@ -16,29 +16,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from probal import labeling, support_set
-from probal.acquisition import AcquisitionState, Pick, propose, uncertainty
+from probal.acquisition import AcquisitionState, propose, uncertainty
 from probal.adapters import AdapterPosterior, fingerprint, load_adapter
-from probal.encoders import Encoder, load_encoder
-from probal.errors import UserError
 from probal.export import ExportReport
-from probal.measure import HeldOut, measure
-from probal.pool.features import FeatureStore
-from probal.prepare import ENCODER_FACTS, centre_path, prepare
 from probal.random import derive_seed
-from probal.space import EncoderFacts, Space, build_space
+from probal.session.measure import HeldOut, measure
+from probal.session.prepare import prepare
+from probal.session.proposals import describe
+from probal.session.snapshot import write_snapshot
+from probal.session.vectors import ProjectVectors
 from probal.types import (
     ClassInfo,
     Event,
     ImageInfo,
-    ImageState,
     Metric,
-    NewProposal,
     Proposal,
-    Reason,
     RecordResult,
     Role,
     Round,
@@ -47,7 +42,6 @@ from probal.workspace import Workspace
 
 RESERVE = 2
 """Batches proposed per round: the second keeps hands busy while the next round is computed."""
-_TOP_CLASSES = 50
 _LIBRARIES = ("probal", "torch", "numpy", "scikit-learn")
 
 
@@ -82,9 +76,13 @@ class Session:
         self.workspace = workspace if isinstance(workspace, Workspace) else Workspace(Path(workspace))
         self.store = self.workspace.store
         self.project = self.store.project(project)
-        self._encoder: Encoder | None = None
-        self._vectors: tuple[tuple[str, ...], Tensor] | None = None
+        self._vectors = ProjectVectors(self.workspace, self.project)
         self._fitted: _Fit | None = None
+
+    @property
+    def classes(self) -> list[ClassInfo]:
+        """Classes in use, in the order of the C axis."""
+        return self._vectors.classes
 
     # -- the steps ---------------------------------------------------------------------------------------
 
@@ -97,9 +95,9 @@ class Session:
 
         Runs again after images were added; nothing is embedded twice. `progress` gets (done, total, what).
         """
-        prepare(self.workspace, self.project, self.encoder, progress, stop)
-        self._vectors = self._fitted = None
-        if self.store.latest_round(self.project.id) is None and self._images((Role.POOL,)):
+        prepare(self.workspace, self.project, self._vectors.encoder, progress, stop)
+        self._fitted = None
+        if self.store.latest_round(self.project.id) is None and self._vectors.images(Role.POOL):
             self.propose()
             self.evaluate()
 
@@ -116,7 +114,7 @@ class Session:
         config = self.project.config
         fit = self._fit()
         started = time.perf_counter()
-        images, x = self._pool()
+        images, x = self._vectors.pool()
         latest = self.store.latest_round(self.project.id)
         index = 0 if latest is None else latest.index + 1
         seed = derive_seed(config.seed, "round", index)
@@ -125,14 +123,16 @@ class Session:
         scored = time.perf_counter()
         wanted = config.batch_size * RESERVE if n is None else n
         picks = propose(strategy or config.strategy, state, wanted, torch.Generator().manual_seed(seed))
-        proposals = self._describe(picks, images, state, strategy or config.strategy)
+        proposals = describe(
+            picks, images, self.classes, state.uncertainty.predictive, strategy or config.strategy
+        )
         candidates = sorted(images[i].content_hash for i in state.candidates.tolist())
         written = self.store.add_round(
             self.project.id,
             strategy=strategy or config.strategy,
             seed=seed,
             config={"batch": wanted, "adapter": config.adapter, **fit.posterior.hyperparameters()},
-            encoder_fingerprint=self.space.fingerprint,
+            encoder_fingerprint=self._vectors.space.fingerprint,
             adapter_fingerprint=fit.fingerprint,
             event_watermark=fit.watermark,
             candidate_hash=hashlib.sha256("\n".join(candidates).encode()).hexdigest(),
@@ -166,8 +166,8 @@ class Session:
             rounds,
             self._snapshot_path,
             held_out,
-            load_adapter(self.project.config.adapter, self.space.scale),
-            self.space.prior(),
+            load_adapter(self.project.config.adapter, self._vectors.space.scale),
+            self._vectors.space.prior(),
         )
         self.store.add_metrics(self.project.id, metrics)
         self.store.update_timings(rounds[-1].id, {"evaluate": time.perf_counter() - started})
@@ -176,8 +176,8 @@ class Session:
     def predict(self) -> Predictions:
         """Predict every pool and audit image with the model of the labels so far."""
         fit = self._fit()
-        images = self._images((Role.POOL, Role.AUDIT))
-        found = uncertainty(fit.posterior.logits(self._read(images)))
+        images = self._vectors.images(Role.POOL, Role.AUDIT)
+        found = uncertainty(fit.posterior.logits(self._vectors.read(images)))
         names = tuple(each.name for each in self.classes)
         scores = (found.predictive, found.total, found.aleatoric, found.epistemic)
         return Predictions(tuple(images), names, *(each.numpy() for each in scores))
@@ -188,64 +188,13 @@ class Session:
 
     # -- what the steps read -----------------------------------------------------------------------------
 
-    @property
-    def classes(self) -> list[ClassInfo]:
-        return self.store.classes(self.project.id)
-
-    def encoder(self) -> Encoder:
-        """The project's encoder, loaded on first use."""
-        if self._encoder is None:
-            self._encoder = load_encoder(self.project.config.encoder)
-        return self._encoder
-
-    @property
-    def space(self) -> Space:
-        """How vectors and classes lie for the current classes. UserError before the images are embedded."""
-        facts = self._facts()
-        centre = np.load(centre_path(self.workspace, self.project)) if facts.centred else None
-        return build_space(
-            self.workspace.features_dir / facts.fingerprint,
-            self.project,
-            self.classes,
-            self.encoder,
-            facts,
-            centre,
-        )
-
-    def _facts(self) -> EncoderFacts:
-        facts = self.store.get_setting(self.project.id, ENCODER_FACTS)
-        if facts is None:
-            name = self.project.name
-            raise UserError(f"the images of '{name}' are not embedded yet; run: probal embed {name}")
-        return EncoderFacts(**facts)
-
-    def _images(self, roles: tuple[Role, ...]) -> list[ImageInfo]:
-        found = self.store.images(self.project.id, state=ImageState.OK)
-        return [image for image in found if image.role in roles]
-
-    def _read(self, images: Sequence[ImageInfo]) -> Tensor:
-        space = self.space
-        features = FeatureStore(self.workspace.features_dir, space.fingerprint, space.width)
-        return space.unit(features.read([image.content_hash for image in images]))
-
-    def _pool(self) -> tuple[list[ImageInfo], Tensor]:
-        """Pool images and their unit rows [N,D], kept between rounds while the pool is the same."""
-        images = self._images((Role.POOL,))
-        if not images:
-            name = self.project.name
-            raise UserError(f"'{name}' has no image to choose from; add images and run: probal embed {name}")
-        hashes = tuple(image.content_hash for image in images)
-        if self._vectors is None or self._vectors[0] != hashes:
-            self._vectors = (hashes, self._read(images))
-        return images, self._vectors[1]
-
     def _fit(self) -> _Fit:
         watermark = self.store.watermark(self.project.id)
         if self._fitted is not None and self._fitted.watermark == watermark:
             return self._fitted
-        images, x = self._pool()
+        images, x = self._vectors.pool()
         rows, y = self._labels(images)
-        space = self.space
+        space = self._vectors.space
         started = time.perf_counter()
         adapter = load_adapter(self.project.config.adapter, space.scale)
         posterior = adapter.fit(x[rows], y, space.prior())
@@ -278,32 +227,6 @@ class Session:
         covered = torch.tensor([i for i, image in enumerate(images) if image.id in out], dtype=torch.int64)
         return AcquisitionState(x, fit.posterior.logits(x), rows, y, covered), pending
 
-    def _describe(
-        self, picks: Sequence[Pick], images: Sequence[ImageInfo], state: AcquisitionState, strategy: str
-    ) -> list[NewProposal]:
-        """Row numbers to ids."""
-        classes = self.classes
-        described = []
-        for pick in picks:
-            probability, at = state.uncertainty.predictive[pick.row].topk(min(len(classes), _TOP_CLASSES))
-            reason = Reason(
-                strategy=strategy,
-                phase=pick.phase,
-                score=pick.score,
-                total=pick.total,
-                aleatoric=pick.aleatoric,
-                epistemic=pick.epistemic,
-                contested=tuple((classes[c].id, p) for c, p in pick.contested),
-                cluster=pick.cluster,
-                nearest_labeled=None if pick.nearest is None else images[pick.nearest].id,
-                nearest_similarity=pick.similarity,
-            )
-            predicted = tuple(
-                (classes[c].id, p) for c, p in zip(at.tolist(), probability.tolist(), strict=True)
-            )
-            described.append(NewProposal(images[pick.row].id, predicted, reason))
-        return described
-
     # -- what the steps keep -----------------------------------------------------------------------------
 
     def _snapshot_path(self, index: int) -> Path:
@@ -311,20 +234,16 @@ class Session:
 
     def _save_snapshot(self, written: Round, posterior: AdapterPosterior) -> None:
         """The posterior, and its predictions for the held-out images so that old rounds can be measured."""
-        images = self._images((Role.AUDIT, Role.TEST))
-        held_out = uncertainty(posterior.logits(self._read(images))).predictive if images else torch.empty(0)
+        images = self._vectors.images(Role.AUDIT, Role.TEST)
+        predicted = uncertainty(posterior.logits(self._vectors.read(images))).predictive if images else None
         path = self._snapshot_path(written.index)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            **posterior.tensors(),
-            "held_out_ids": torch.tensor([image.id for image in images], dtype=torch.int64),
-            "held_out_probabilities": held_out,
-            "class_ids": torch.tensor([each.id for each in self.classes], dtype=torch.int64),
-        }
-        partial = path.with_suffix(".partial")
-        save_file({name: value.contiguous() for name, value in tensors.items()}, partial)
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-        partial.replace(path)
+        digest = write_snapshot(
+            path,
+            posterior.tensors(),
+            [each.id for each in self.classes],
+            [each.id for each in images],
+            predicted,
+        )
         relative = path.relative_to(self.workspace.path).as_posix()
         self.store.add_snapshot(self.project.id, written.id, relative, digest)
 
@@ -332,7 +251,7 @@ class Session:
         """The test labels where the user brought some, else the audit labels; None before the first."""
         position = {each.id: i for i, each in enumerate(self.classes)}
         for role in (Role.TEST, Role.AUDIT):
-            images = {image.id: image for image in self._images((role,))}
+            images = {image.id: image for image in self._vectors.images(role)}
             labels = [
                 (images[label.image_id], position[label.class_id])
                 for label in self.store.current_labels(self.project.id, role)
@@ -342,11 +261,11 @@ class Session:
                 break
         else:
             return None
-        population = None if role is Role.TEST else len(images) + len(self._images((Role.POOL,)))
+        population = None if role is Role.TEST else len(images) + len(self._vectors.images(Role.POOL))
         return HeldOut(
             source=role,
             image_ids=np.array([image.id for image, _ in labels]),
-            x=self._read([image for image, _ in labels]),
+            x=self._vectors.read([image for image, _ in labels]),
             y=torch.tensor([y for _, y in labels], dtype=torch.int64),
             population=population,
         )

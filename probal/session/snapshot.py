@@ -1,0 +1,59 @@
+"""A round's model on disk: the posterior's tensors and its predictions for the held-out images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from safetensors.torch import save_file
+from torch import Tensor
+
+_IDS, _PROBABILITIES, _CLASSES = "held_out_ids", "held_out_probabilities", "class_ids"
+
+
+@dataclass(frozen=True)
+class HeldOutPredictions:
+    """What a round's model said about audit and test images when it was fitted."""
+
+    image_ids: np.ndarray  # [m]
+    class_ids: np.ndarray  # [C]
+    probabilities: np.ndarray  # [m,C]
+
+
+def write_snapshot(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    class_ids: Sequence[int],
+    image_ids: Sequence[int],
+    predicted: Tensor | None,
+) -> str:
+    """Write safetensors at `path`, whole or not at all; returns the file's sha256.
+
+    `predicted` [m,C] belongs to `image_ids` [m]; None where there is no held-out image.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    held_out = torch.empty(0, len(class_ids)) if predicted is None else predicted
+    everything = {
+        **tensors,
+        _IDS: torch.tensor(image_ids, dtype=torch.int64),
+        _CLASSES: torch.tensor(class_ids, dtype=torch.int64),
+        _PROBABILITIES: held_out,
+    }
+    partial = path.with_suffix(".partial")
+    save_file({name: value.contiguous() for name, value in everything.items()}, partial)
+    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+    partial.replace(path)
+    return digest
+
+
+def read_held_out(path: Path) -> HeldOutPredictions | None:
+    """The predictions in a snapshot; None where the file is gone (a workspace moved without its snapshots)."""
+    if not path.exists():
+        return None
+    saved = load_file(path)
+    return HeldOutPredictions(saved[_IDS], saved[_CLASSES], saved[_PROBABILITIES])
