@@ -13,9 +13,9 @@ from PIL import Image
 
 from probal.errors import UserError
 from probal.pool.decode import IMAGE_SUFFIXES
+from probal.types import JobKind, JobState, Project
 
 if TYPE_CHECKING:
-    from probal.types import Project
     from probal.workspace import Workspace
 
 DIGITS = "digits"
@@ -84,7 +84,7 @@ def digits_project(workspace: Workspace) -> Project:
     """The project `digits` of this workspace, made at the first call; its embedding is queued, not done."""
     existing = {project.name: project for project in workspace.store.projects()}
     if DIGITS in existing:
-        return existing[DIGITS]
+        return _on_its_way(workspace, existing[DIGITS])
     pool = draw_digits(workspace.path / "demo" / DIGITS)
     return workspace.create_project(DIGITS, images=pool.root, classes=CLASSES, test_labels=pool.test_labels)
 
@@ -98,7 +98,7 @@ def folder_project(workspace: Workspace, folder: Path) -> Project:
     root = folder.expanduser().resolve()
     for project in workspace.store.projects():
         if project.config.image_root == str(root):
-            return project
+            return _on_its_way(workspace, project)
     classes = class_folders(root)
     return workspace.create_project(_project_name(workspace, root), images=root, classes=classes)
 
@@ -120,6 +120,15 @@ def class_folders(root: Path) -> list[str]:
             f"probal init NAME --images {root} --classes a,b,c and then run probal serve"
         )
     return classes
+
+
+def _on_its_way(workspace: Workspace, project: Project) -> Project:
+    """The project, its preparation queued again if an earlier one was broken off."""
+    store = workspace.store
+    open_jobs = [job for job in store.jobs(project.id) if job.state in (JobState.QUEUED, JobState.RUNNING)]
+    if store.latest_round(project.id) is None and not open_jobs:
+        store.enqueue(project.id, JobKind.PREPARE)
+    return project
 
 
 def _project_name(workspace: Workspace, root: Path) -> str:

@@ -1,6 +1,7 @@
 """The `probal` command: one module per family of commands, none of which loads torch before it must."""
 
-from probal.cli import shell
+from probal.cli import projects  # isort: skip  # the order of these is the order in `probal --help`
+from probal.cli import demo, loop, results, simulate, server, doctor  # isort: skip
 from probal.cli.shell import app, main
 
-__all__ = ["app", "main", "shell"]
+__all__ = ["app", "demo", "doctor", "loop", "main", "projects", "results", "server", "simulate"]

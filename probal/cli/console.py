@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ ProgressCall = Callable[[int, int, str], None]
 """(done, total, message); total 0 while it is unknown."""
 
 INTERRUPTED = 130
+QUIET_SECONDS = 3.0
 
 
 def out() -> Console:
@@ -64,7 +66,7 @@ def kept(what: str) -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[ProgressCall]:
-    """A progress bar on a terminal; elsewhere (a log, a pipe) one line per new message."""
+    """A progress bar on a terminal; elsewhere (a log, a pipe) a line per step of a long job."""
     console = err()
     if not console.is_terminal:
         yield _line_per_message()
@@ -85,11 +87,13 @@ def progress_bar(what: str) -> Iterator[ProgressCall]:
 
 
 def _line_per_message() -> ProgressCall:
+    """Silent at first: what takes a moment needs no line in a log, and a mistake found early stays alone."""
     said: set[str] = set()
+    started = time.monotonic()
 
     def update(done: int, total: int, message: str = "") -> None:
-        if message and message not in said:
+        if message and message not in said and time.monotonic() - started > QUIET_SECONDS:
             said.add(message)
-            say(message)
+            say(f"{message} ({done}/{total})" if total else message)
 
     return update

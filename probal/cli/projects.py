@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probal.cli.console import out, print_json, say
+from probal.cli.console import out, print_json, say, table
 from probal.cli.shell import app, open_project, open_workspace
 from probal.errors import UserError
 
 if TYPE_CHECKING:
-    from probal.labeling import ProjectStatus
+    from probal.labeling import MetricStatus, ProjectStatus
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the project.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a script to read.")]
@@ -59,26 +59,51 @@ def status(ctx: typer.Context, name: NameArgument, as_json: JsonFlag = False) ->
 
 def class_names(listed: str | None, file: Path | None) -> list[str]:
     """The names of ``--classes`` or ``--classes-file``; UserError where not exactly one of them is given."""
-    if (listed is None) == (file is None):
-        raise UserError("give the class names once: --classes a,b,c or --classes-file F")
-    if listed is not None:
-        return [name.strip() for name in listed.split(",")]
-    assert file is not None
-    if not file.is_file():
-        raise UserError(f"no file of class names at {file}: one name a line is expected there")
-    try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8: save it as UTF-8 text, one class name a line") from None
-    return [line.strip() for line in lines if line.strip()]
+    from probal import validate
+
+    if listed is not None and file is None:
+        return validate.split_class_names(listed)
+    if file is not None and listed is None:
+        return validate.read_class_names(file)
+    raise UserError("give the class names once: --classes a,b,c or --classes-file F")
 
 
 def audit_size(text: str) -> float:
-    """A share below 1 or a number of images; UserError for what is neither."""
+    """The number that ``--audit`` means; UserError for what is none."""
     try:
-        size = float(text)
+        return float(text)
     except ValueError:
-        size = -1.0
-    if not 0 <= size < float("inf") or (size >= 1 and not size.is_integer()):
-        raise UserError(f"--audit {text} is neither a share below 1, such as 0.1, nor a number of images")
-    return size
+        raise UserError(
+            f"--audit {text} is neither a share below 1, such as 0.1, nor a number of images"
+        ) from None
+
+
+def _print_status(found: ProjectStatus) -> None:
+    console = out()
+    shown = table(f"{found.project} · {found.image_root}", "", "")
+    shown.show_header = False
+    shown.add_row(
+        "images", ", ".join(f"{n:,} {state}" for state, n in found.images.items() if n) or "none yet"
+    )
+    if found.test_labeled:
+        shown.add_row("measured on", f"{found.test_labeled} labeled test images")
+    else:
+        skipped = f", {found.audit_skipped} skipped" if found.audit_skipped else ""
+        shown.add_row("audit", f"{found.audit_labeled} of {found.audit_total} labeled{skipped}")
+    shown.add_row("labels", f"{found.labels} in {found.rounds} rounds, {found.batch_done} since the last fit")
+    shown.add_row("classes", ", ".join(f"{name} {n}" for name, n in found.class_counts.items()))
+    accuracy = found.metrics.get("accuracy")
+    shown.add_row("accuracy", accuracy_line(accuracy) if accuracy else "not measured yet")
+    if found.job is not None:
+        counts = f" {found.job.done}/{found.job.total}" if found.job.total else ""
+        shown.add_row(
+            "job", f"{found.job.kind} {found.job.state}{counts} {found.job.error or found.job.message}"
+        )
+    console.print(shown)
+
+
+def accuracy_line(accuracy: MetricStatus) -> str:
+    line = f"{accuracy.value:.1%} at {accuracy.labels} labels, on {accuracy.n} images"
+    if accuracy.low is not None and accuracy.high is not None:
+        line += f", 95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}"
+    return line + (" (preliminary)" if accuracy.preliminary else "")

@@ -48,11 +48,9 @@ def check_port(port: int, command: str) -> None:
     if port_is_free(port):
         return
     free = next((other for other in range(port + 1, min(port + 200, 65536)) if port_is_free(other)), None)
-    instead = f": take probal {command} --port {free}" if free else ""
-    there = (
-        f"a ProbAL is open at http://{HOST}:{port} already" if _healthy(port) else f"port {port} is in use"
-    )
-    raise UserError(f"{there}{instead}")
+    instead = f"; run probal {command} --port {free}" if free else ""
+    whose = f": a ProbAL is open at http://{HOST}:{port}" if _healthy(port) else " by another program"
+    raise UserError(f"port {port} is in use{whose}{instead}")
 
 
 def port_is_free(port: int) -> bool:
@@ -174,7 +172,7 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -
 
 def _healthy(port: int) -> bool:
     try:
-        with urlopen(f"http://{HOST}:{port}/api/health", timeout=2) as answer:
+        with urlopen(f"http://{HOST}:{port}/api/health", timeout=1) as answer:
             return answer.status == 200 and "json" in answer.headers.get("Content-Type", "")
     except (URLError, OSError, ValueError):
         return False

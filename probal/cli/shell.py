@@ -27,11 +27,17 @@ class OneLineErrors(TyperGroup):
     """A group whose mistakes end in one line on stderr and exit code 2, never in a traceback."""
 
     def main(
-        self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
     ) -> Any:
         """Runs a command; with `standalone_mode` (the default) ends the process with its exit code."""
         try:
-            code = super().main(args, *rest, standalone_mode=False, **extra)
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except UserError as mistake:
             complain(str(mistake))
             code = MISTAKE
@@ -125,4 +131,4 @@ def open_project(ctx: typer.Context, name: str) -> tuple[Workspace, Project]:
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    app(prog_name="probal")

@@ -46,14 +46,13 @@ def simulate(
     names = [name.strip() for name in strategies.split(",") if name.strip()]
     if not names:
         raise UserError("--strategies names none: give for instance auto,random")
-    if (pool_key is None) != (eval_key is None):
-        raise UserError("--pool-key and --eval-key go together: give both or neither")
     for destination in filter(None, (json_to, plot)):
         writable(destination)
 
     from probal.simulate import simulate as run
 
-    with kept("Nothing was written; a simulation is run whole."), progress_bar("Simulating") as progress:
+    told = "Image vectors computed so far are kept; no result was written, since a simulation is run whole."
+    with kept(told), progress_bar("Simulating") as progress:
         result = run(
             source, names, adapter=adapter, encoder=encoder, batch_size=batch_size, budget=budget,
             seeds=seeds, pool_key=pool_key, eval_key=eval_key, progress=progress,

@@ -69,7 +69,7 @@ def test_a_bug_keeps_its_traceback(toy):
     [
         (["where", "--nope"], "No such option: --nope. See root where --help"),
         (["nope"], "No such command 'nope'. See root --help"),
-        (["where", "--workspace"], "requires an argument. See"),
+        (["where", "--word"], "requires an argument. See probal --help"),
     ],
 )
 def test_a_wrong_word_on_the_line_is_one_line_too(toy, words, line):
