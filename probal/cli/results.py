@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from probal.cli.console import kept, say
+from probal.cli.console import kept, progress_bar, say
 from probal.cli.files import writable
 from probal.cli.projects import NameArgument
 from probal.cli.shell import app, open_project
@@ -63,8 +63,11 @@ def export(
     if not formats:
         raise UserError("--format names none: give csv, imagefolder or both")
     workspace, project = open_project(ctx, name)
-    with kept("The export was not finished; run it again."):
-        report = export_to(workspace.store, project, formats, to)
+    told = f"Nothing was left in {to}; run the export again."
+    with kept(told), progress_bar("Exporting") as progress:
+        report = export_to(
+            workspace.store, project, formats, to, lambda done, total: progress(done, total, "")
+        )
     say(f"{report} written to {to}")
 
 
