@@ -1,0 +1,115 @@
+"""Every registered strategy joins the suite, and each does what its paper says."""
+
+import pytest
+import torch
+
+from probal.acquisition import STRATEGIES, AcquisitionState, propose
+from probal.errors import UserError
+from probal.gaussian import GaussianLogits
+from tests.acquisition.conformance import NONE, D, StrategyConformance, pool
+
+
+class TestAuto(StrategyConformance):
+    strategy = "auto"
+
+
+class TestRandom(StrategyConformance):
+    strategy = "random"
+
+
+class TestTypiClust(StrategyConformance):
+    strategy = "typiclust"
+
+
+class TestMarginCluster(StrategyConformance):
+    strategy = "margin-cluster"
+
+
+class TestMarginDensity(StrategyConformance):
+    strategy = "margin-density"
+
+
+class TestMargin(StrategyConformance):
+    strategy = "margin"
+
+
+class TestEntropy(StrategyConformance):
+    strategy = "entropy"
+
+
+class TestBald(StrategyConformance):
+    strategy = "bald"
+
+
+def test_every_strategy_is_in_the_suite() -> None:
+    assert {each.strategy for each in StrategyConformance.__subclasses__()} == set(STRATEGIES)
+
+
+def test_unknown_strategies_and_empty_batches_are_refused() -> None:
+    with pytest.raises(UserError, match=r"unknown strategy 'best'.*auto, random"):
+        propose("best", pool(), 3, torch.Generator())
+    with pytest.raises(UserError, match="at least one image"):
+        propose("random", pool(), 0, torch.Generator())
+
+
+def blobs(sizes: list[int], spread: float = 0.05) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit rows around as many orthogonal directions, and the blob of each row."""
+    g = torch.Generator().manual_seed(1)
+    blob = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    x = torch.eye(D)[blob] + spread * torch.randn(len(blob), D, generator=g)
+    return x / x.norm(dim=1, keepdim=True), blob
+
+
+def test_typiclust_takes_one_of_each_blob_largest_first_and_no_outlier() -> None:
+    x, blob = blobs([30, 10, 20])
+    outlier = torch.full((1, D), 1 / D**0.5)
+    state = AcquisitionState(torch.cat([x, outlier]), GaussianLogits(torch.zeros(61, 2), torch.zeros(61, 2)), NONE,
+                             NONE, NONE)  # fmt: skip
+    picks = propose("typiclust", state, 3, torch.Generator().manual_seed(0))
+    assert [int(blob[pick.row]) for pick in picks] == [0, 2, 1]
+    centre = x[blob == 0].mean(0)
+    assert float(x[picks[0].row] @ centre) > float((x[blob == 0] @ centre).median())
+
+
+def test_typiclust_passes_over_blobs_that_are_labeled_or_pending() -> None:
+    x, blob = blobs([30, 10, 20])
+    state = AcquisitionState(
+        x, GaussianLogits(torch.zeros(60, 2), torch.zeros(60, 2)), torch.tensor([0]), torch.tensor([1]),
+        torch.tensor([45]),
+    )  # fmt: skip
+    picks = propose("typiclust", state, 1, torch.Generator().manual_seed(0))
+    assert int(blob[picks[0].row]) == 1
+
+
+def test_uncertain_strategies_rank_by_their_score() -> None:
+    state = pool()
+    found = state.uncertainty
+    for strategy, scores in [("entropy", found.total), ("bald", found.epistemic)]:
+        rows = [pick.row for pick in propose(strategy, state, 5, torch.Generator())]
+        best = scores[state.candidates].topk(5).indices
+        assert rows == state.candidates[best].tolist()
+
+
+def test_margin_density_goes_where_many_are_uncertain_and_not_to_the_lone_outlier() -> None:
+    x, blob = blobs([25, 25, 1])
+    mean = torch.zeros(51, 2)
+    mean[blob == 0, 0] = 9.0  # the first blob is certain, the second and the lone image are not
+    state = AcquisitionState(x, GaussianLogits(mean, torch.zeros(51, 2)), NONE, NONE, NONE)
+    picks = propose("margin-density", state, 3, torch.Generator().manual_seed(0))
+    assert int(blob[picks[0].row]) == 1
+
+
+def test_auto_covers_before_it_trusts_a_prediction() -> None:
+    phases = [
+        pick.phase
+        for pick in propose("auto", pool(labeled=1, pending=1), 8, torch.Generator().manual_seed(0))
+    ]
+    assert phases == ["coverage"] * 2 + ["uncertainty"] * 6  # 4 classes, 2 covered already
+
+
+def test_a_large_pool_is_sampled_and_keeps_what_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probal.acquisition.clusters.WINDOW", 40)
+    state = pool(n=400, labeled=10)
+    picks = propose("typiclust", state, 6, torch.Generator().manual_seed(0))
+    assert len({pick.row for pick in picks}) == 6
+    assert not {pick.row for pick in picks} & set(state.covered.tolist())
