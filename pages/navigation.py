@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from probal.ui.context import PARAMETER, current_project, project_chooser
+from probal.ui.context import LOGO, PARAMETER, current_project, project_chooser
 
 
 def home() -> None:
@@ -15,7 +15,8 @@ def home() -> None:
     st.switch_page("label.py", query_params={PARAMETER: project.name})
 
 
-st.set_page_config(page_title="ProbAL", page_icon=":material/motion_photos_auto:", layout="wide")
+st.set_page_config(page_title="ProbAL", page_icon=LOGO, layout="wide")
+st.logo(LOGO, size="large")
 page = st.navigation(
     [
         # of its own, because the default page has no address but `/`, and the others must keep theirs
@@ -27,4 +28,5 @@ page = st.navigation(
     ]
 )
 project_chooser()
+st.html("<style>[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 3.5vw, 3.5rem)}</style>")
 page.run()

@@ -58,12 +58,13 @@ def class_balance(classes: Sequence[ClassInfo], counts: Mapping[int, int]) -> go
         orientation="h",
         marker={"color": ACCENT},
         text=values,
-        textposition="auto",
+        textposition="outside",
+        cliponaxis=False,
         hovertext=names,
         hovertemplate="%{hovertext}: %{x}<extra></extra>",
     )
     figure = go.Figure(bars)
-    figure.update_layout(height=60 + 30 * len(names), margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.35)
+    figure.update_layout(height=40 + 30 * len(names), margin={"l": 8, "r": 40, "t": 8, "b": 8}, bargap=0.35)
     figure.update_xaxes(visible=False)
     # positions and not names as categories: two names that Plotly reads as numbers must not become an axis
     figure.update_yaxes(
@@ -87,6 +88,7 @@ def _line(figure: go.Figure, points: Sequence[Metric], name: str, color: str, da
         mode="lines+markers",
         line={"color": color, "width": 2, "dash": dash},
         marker={"symbol": symbols, "size": 9, "color": color, "line": {"width": 2, "color": color}},
+        cliponaxis=False,
         hovertext=[_tell(point) for point in points],
         hovertemplate="%{hovertext}<extra></extra>",
     )

@@ -13,6 +13,7 @@ from probal.types import Project
 from probal.workspace import Workspace
 
 PARAMETER = "project"
+LOGO = str(Path(__file__).with_name("logo.svg"))
 _CHOOSER = "project_chooser"
 
 

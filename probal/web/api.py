@@ -11,13 +11,14 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from probal import __version__, labeling
 from probal.errors import UserError
 from probal.labeling import ProjectStatus
 from probal.types import Project
 from probal.web import views
+from probal.web.downloads import download
 from probal.web.models import (
     Annotations,
     CurvePoint,
@@ -143,6 +144,14 @@ def rounds(project: Named, workspace: Here) -> list[RoundOut]:
 def curve(project: Named, workspace: Here) -> list[CurvePoint]:
     """Everything measured, in the order of the labels spent."""
     return views.curve(workspace.store, project)
+
+
+@router.get("/export", response_class=FileResponse)
+def export(
+    project: Named, workspace: Here, format: Annotated[str, Query(max_length=40)] = "csv"
+) -> FileResponse:
+    """The labels as a download: a file, or a zip where the format is a folder."""
+    return download(workspace.store, project, format)
 
 
 async def _known_host(request: Request, call_next: RequestResponseEndpoint) -> Response:

@@ -51,7 +51,9 @@ class MediaMiddleware:
 
     def _image(self, content_hash: str, size: int) -> Response:
         if size not in THUMBNAIL_SIZES:
-            return _refuse(404, f"images come in the sizes {', '.join(map(str, THUMBNAIL_SIZES))}, not {size}")
+            return _refuse(
+                404, f"images come in the sizes {', '.join(map(str, THUMBNAIL_SIZES))}, not {size}"
+            )
         found = self._workspace.store.image_by_hash(content_hash)
         if found is None:
             return _refuse(404, "no project has this image")

@@ -40,9 +40,7 @@ WAITING = {
 def items(store: Store, project: Project, leased: Sequence[LeaseItem], token: str) -> list[Item]:
     """Leased images with signed addresses; fields that an audit image lacks stay unset."""
     shown = any(item.why is not None and item.why.nearest_labeled is not None for item in leased)
-    labels = (
-        {label.image_id: label.class_id for label in store.current_labels(project.id)} if shown else {}
-    )
+    labels = {label.image_id: label.class_id for label in store.current_labels(project.id)} if shown else {}
     return [_item(store, project, item, labels, token) for item in leased]
 
 

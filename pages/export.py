@@ -1,0 +1,39 @@
+"""Export: the labels as files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import streamlit as st
+
+from probal import support_set
+from probal.errors import UserError
+from probal.ui.context import empty_state, open_workspace, require_project
+from probal.ui.export_view import FORMATS, offer_download, past_exports, preview
+
+workspace = open_workspace()
+project = require_project()
+st.title("Export", anchor=False)
+
+rows = support_set.label_rows(workspace.store, project)
+if not rows:
+    empty_state("No labels yet", "Label some images first; they can leave from here at any time.")
+    if st.button("Label", type="primary", icon=":material/keyboard:"):
+        st.switch_page("label.py", query_params={"project": project.name})
+    st.stop()
+
+preview(rows)
+chosen = st.pills("Formats", list(FORMATS), format_func=FORMATS.get, selection_mode="multi", default=["csv"])
+if st.button("Export", type="primary", icon=":material/archive:", disabled=not chosen):
+    folder = workspace.exports_dir / f"{project.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    try:
+        with st.spinner("Writing …"):
+            report = support_set.export(workspace.store, project, chosen, folder)
+    except UserError as error:
+        st.error(str(error), icon=":material/error:")
+    else:
+        st.success(f"Wrote {report} to `{folder}`", icon=":material/check:")
+        for path, reason in report.skipped:
+            st.warning(f"`{path}` was left out: {reason}")
+        offer_download(folder)
+past_exports(workspace.store.exports(project.id))

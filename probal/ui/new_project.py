@@ -1,0 +1,114 @@
+"""The form that makes a project: says at once what does not fit, and keeps what was typed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import streamlit as st
+
+from probal import validate
+from probal.errors import UserError
+from probal.ui.context import choose, open_workspace
+
+DEFAULT_AUDIT = 10
+DEFAULT_BATCH = 10
+
+
+def split_names(text: str) -> list[str]:
+    """Class names as typed: one a line, or separated by commas; blank lines are harmless."""
+    return [name.strip() for name in re.split(r"[,\n]", text) if name.strip()]
+
+
+def suggested_name(folder: str) -> str:
+    """A project name from a folder's: what it may not hold becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(folder.strip()).name).strip("-.")[:64]
+
+
+def new_project_form() -> None:
+    """Asks for folder, classes and name, and makes the project; its images are then read by the worker."""
+    folder = st.text_input(
+        "Folder of your images",
+        placeholder="/home/me/photos",
+        help="On the machine ProbAL runs on, subfolders included. The images are only read, never changed.",
+    )
+    _complain(_folder_problem(folder))
+    text = st.text_area(
+        "Class names",
+        placeholder="cat\ndog\nneither",
+        help="One a line, or separated by commas. Spell them out: the model reads them.",
+        height=140,
+    )
+    names = split_names(text)
+    _complain(_problem(validate.class_names, names) if names else None)
+    if len(names) > 1:
+        st.caption(f"{len(names)} classes: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}")
+    name = st.text_input("Project name", value=suggested_name(folder), max_chars=64)
+    with st.expander("More settings"):
+        left, right = st.columns(2)
+        audit = left.number_input(
+            "Images set aside to measure the accuracy, in percent",
+            *(0, 50, DEFAULT_AUDIT),
+            help="Drawn at random, labeled like the others, never trained on. At least 30 and at most 200.",
+        )
+        batch = right.number_input(
+            "Labels per batch", *(1, 1000, DEFAULT_BATCH), help="After so many labels the model learns anew."
+        )
+        encoder = st.text_input(
+            "Encoder", value="embedded", help="`embedded`, or open_clip:<model>/<weights> if installed."
+        )
+        template = st.text_input(
+            "Prompt", placeholder="a photo of a {}", help="What the encoder reads; {} is the class name."
+        )
+    if st.button("Create project", type="primary", icon=":material/add:"):
+        try:
+            if not folder.strip():
+                raise UserError("Give the folder of your images.")
+            project = open_workspace().create_project(
+                name,
+                images=Path(folder.strip()),
+                classes=names,
+                encoder=encoder.strip(),
+                template=template.strip() or None,
+                audit=audit / 100,
+                batch_size=int(batch),
+            )
+        except UserError as error:
+            st.error(_sentence(str(error)), icon=":material/error:")
+            return
+        choose(project.name)
+        st.session_state.pop("adding", None)
+        st.rerun()
+
+
+def _folder_problem(folder: str) -> str | None:
+    if not folder.strip():
+        return None
+    path = Path(folder.strip()).expanduser()
+    if not path.exists():
+        return f"there is no folder {path} on this machine"
+    return None if path.is_dir() else f"{path} is a file: give the folder that holds it"
+
+
+def _problem(check: object, value: object) -> str | None:
+    assert callable(check)
+    try:
+        check(value)
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _complain(problem: str | None) -> None:
+    if problem is not None:
+        st.caption(f":red[:material/error: {escape(_sentence(problem))}]")
+
+
+def _sentence(text: str) -> str:
+    """The first letter large, as everything else on a page."""
+    return text[:1].upper() + text[1:]
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|<>$~:-])", r"\\\1", text)
