@@ -19,8 +19,8 @@ from probal.gaussian import GaussianEmbedding, GaussianLogits
 class AdapterPosterior(Protocol):
     """A fitted adapter. Frozen: new labels make a new one."""
 
-    def logits(self, images: Tensor) -> GaussianLogits:
-        """Gaussian logits [N,C] of unit rows [N,D]."""
+    def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
+        """Gaussian logits [N,C] of unit rows [N,D], or of embeddings that carry a variance."""
         ...
 
     def tensors(self) -> Mapping[str, Tensor]:

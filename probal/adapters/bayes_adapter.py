@@ -25,7 +25,7 @@ from torch import Tensor
 from probal.adapters._hyperparameters import choose_hyperparameters, choose_temperature
 from probal.adapters._softmax_gp import curvature, find_mode
 from probal.adapters.base import check_labels
-from probal.gaussian import GaussianEmbedding, GaussianLogits
+from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 
 _CHUNK = 4096
 
@@ -56,8 +56,15 @@ class LaplacePosterior:
         """λ of the paper."""
         return self.scale**2 / self.amplitude
 
-    def logits(self, images: Tensor) -> GaussianLogits:
-        """Mean and variance [N,C] of unit rows [N,D]; the variance needs 2NCr² operations."""
+    def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
+        """Mean and variance [N,C] of unit rows [N,D], or of embeddings with a variance of their own.
+
+        The variance of the weights needs 2NCr² operations. An embedding N(μ, Σx) is divided by the root of its
+        second moment ex, as in `cosine_logits`; with w_c ~ N(m_c, Σ_c) independent of it the logit's variance is
+        ``(μᵀΣ_c μ + m_cᵀΣx m_c + tr(Σ_c Σx)) / ex``, whose middle term all classes share.
+        """
+        if isinstance(images, GaussianEmbedding):
+            return self._embedded(images.to(self.weights.dtype))
         x = images.to(self.weights.dtype)
         mean = x @ self.weights.T
         var = torch.cat([self._marginal(chunk) for chunk in x.split(_CHUNK)]) if len(x) else mean.clone()
@@ -67,6 +74,33 @@ class LaplacePosterior:
         gain = (prior / classes - identified.mean(1) / (classes - 1)).clamp(min=0)  # [N]
         ones = torch.ones(classes, 1, dtype=mean.dtype)
         return GaussianLogits(mean, (var - gain.unsqueeze(1)).clamp(min=0), gain, ones)
+
+    def _embedded(self, images: GaussianEmbedding) -> GaussianLogits:
+        ex = images.second_moment()  # [N]
+        own = self.logits(images.mean / ex.sqrt().unsqueeze(1))
+        if images.is_exact:
+            return own
+        if images.leverage is None or images.shared is None:
+            spread = self.weights.square() + self._class_variance()  # [C,D]
+            return GaussianLogits(own.mean, own.var + images.variance_along(spread) / ex.unsqueeze(1))
+        # the shift that all classes share is left out: it changes no probability, and the one factor is the image's
+        gain = images.leverage / ex  # [N]
+        var = own.var + gain.unsqueeze(1) * self._trace(images.shared)
+        return GaussianLogits(own.mean, var, gain, shared_factor(self.weights, images.shared))
+
+    def _class_variance(self) -> Tensor:
+        """Diagonals of Σ_c, [C,D]."""
+        outside = self.amplitude - self.basis.square().sum(1)  # [D]
+        inside = (self.basis @ self.half).square().sum(-1)  # [C,D]
+        return self.temperature * (inside + outside)
+
+    def _trace(self, shared: Tensor) -> Tensor:
+        """tr(Σ_c S), [C]."""
+        if shared.ndim == 1:
+            return self._class_variance() @ shared
+        seen = self.basis.T @ shared @ self.basis  # [r,r]
+        inside = ((seen @ self.half) * self.half).sum((1, 2))  # [C]
+        return self.temperature * (self.amplitude * shared.trace() - seen.trace() + inside)
 
     def _marginal(self, x: Tensor) -> Tensor:
         phi = x @ self.basis  # [N,r]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters.base import check_labels
-from probal.gaussian import GaussianEmbedding, GaussianLogits
+from probal.gaussian import GaussianEmbedding, GaussianLogits, cosine_logits
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,9 @@ class ZeroShotPosterior:
     weights: Tensor
     scale: float
 
-    def logits(self, images: Tensor) -> GaussianLogits:
+    def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
+        if isinstance(images, GaussianEmbedding):
+            return cosine_logits(images, GaussianEmbedding(self.weights / self.scale), self.scale)
         mean = images.to(self.weights.dtype) @ self.weights.T
         return GaussianLogits(mean, torch.zeros_like(mean))
 

@@ -89,14 +89,14 @@ def cosine_logits(
     if x.is_exact:
         return GaussianLogits(mean, scale.square() * own)
     if x.leverage is not None and x.shared is not None:
-        factor = scale * _root(t_unit, x.shared)
+        factor = scale * shared_factor(t_unit, x.shared)
         return GaussianLogits(mean, scale.square() * own, x.leverage / ex, factor)
     image_var = x.variance_along(t_unit.square()) / ex[:, None]  # [N, C]
     length = t_unit.square().sum(1)  # [C]
     ratio = torch.where(length > 0, image_var / length, torch.inf)  # a class of mean zero has no say
     gain = ratio.amin(1).nan_to_num(posinf=0.0)  # [N]
     rest = (image_var - gain[:, None] * length).clamp_min(0)
-    factor = scale * _root(t_unit, torch.ones_like(t_unit[0]))
+    factor = scale * shared_factor(t_unit, torch.ones_like(t_unit[0]))
     return GaussianLogits(mean, scale.square() * (own + rest), gain, factor)
 
 
@@ -117,17 +117,20 @@ def _class_variance(
     return x_unit.square() @ v.mT + x.variance_along(v) / ex[:, None]
 
 
-def _root(t_unit: Tensor, shared: Tensor) -> Tensor:
-    """A factor F with `F Fᵀ = T̂ S T̂ᵀ`, [C, R] with R = min(C, D); roots are taken in float64."""
-    t, s = t_unit.double(), shared.double()
+def shared_factor(rows: Tensor, shared: Tensor) -> Tensor:
+    """A factor F with `F Fᵀ = T S Tᵀ` of rows T [C, D] and shared S [D] or [D, D]: [C, R], R = min(C, D).
+
+    Roots are taken in float64. ValueError where S is not positive semi-definite.
+    """
+    t, s = rows.double(), shared.double()
     if s.dim() == 1:
         wide = t * s.sqrt()  # [C, D]
         if t.shape[0] >= t.shape[1]:
-            return wide.to(t_unit)
-        return _psd_root(wide @ wide.mT).to(t_unit)
+            return wide.to(rows)
+        return _psd_root(wide @ wide.mT).to(rows)
     if t.shape[0] >= t.shape[1]:
-        return (t @ _psd_root(s)).to(t_unit)
-    return _psd_root(t @ s @ t.mT).to(t_unit)
+        return (t @ _psd_root(s)).to(rows)
+    return _psd_root(t @ s @ t.mT).to(rows)
 
 
 def _psd_root(matrix: Tensor) -> Tensor:

@@ -79,6 +79,50 @@ def test_variance_falls_at_labels_and_stays_away_from_them() -> None:
     )
 
 
+@pytest.mark.parametrize("form", ["diagonal", "full", "var"])
+def test_uncertain_images_against_monte_carlo(form: str) -> None:
+    """Images and weights drawn from their Gaussians, in float64; centred logits where the shift is left out."""
+    x, y, prior = data()
+    posterior = BayesAdapter(3.0, fit_scale=False, amplitude=0.6, temperature=1.0).fit(x, y, prior)
+    _, covariance = dense(x, y, prior, 3.0, 0.6)
+    g = torch.Generator().manual_seed(4)
+    root = 0.3 * torch.randn(D, D, generator=g, dtype=torch.float64)
+    spread = root.square().sum(0) if form != "full" else root @ root.T
+    mean = data(2, seed=9)[0]
+    leverage = torch.tensor([0.5, 1.5], dtype=torch.float64)
+    if form == "var":
+        images = GaussianEmbedding(mean, leverage[:, None] * spread)
+    else:
+        images = GaussianEmbedding(mean, leverage=leverage, shared=spread)
+    logits = posterior.logits(images)
+    draws = 200_000
+    noise = torch.randn(draws, C, D, generator=g, dtype=torch.float64)
+    for i in range(2):
+        step = torch.linalg.cholesky(images.covariance(i)) @ torch.randn(
+            D, draws, generator=g, dtype=torch.float64
+        )
+        rows = (mean[i] + step.T) / images.second_moment()[i].sqrt()  # [draws,D]
+        blocks = covariance.reshape(C, D, C, D)
+        weights = torch.stack(
+            [posterior.weights[c] + noise[:, c] @ torch.linalg.cholesky(blocks[c, :, c]).T for c in range(C)],
+            1,
+        )
+        sampled = torch.einsum("kd,kcd->kc", rows, weights)
+        torch.testing.assert_close(sampled.mean(0), logits.mean[i], atol=0.02, rtol=0)
+        own = posterior.logits(mean[i : i + 1] / images.second_moment()[i].sqrt())
+        assert own.gain is not None
+        want = sampled.var(0) - float(own.gain)  # the common shift is left out
+        torch.testing.assert_close(logits.variance()[i], want, atol=0.02, rtol=0.03)
+
+
+def test_an_exact_embedding_is_its_unit_row() -> None:
+    x, y, prior = data()
+    posterior = BayesAdapter(3.0).fit(x, y, prior)
+    torch.testing.assert_close(
+        posterior.logits(GaussianEmbedding(5 * x)).variance(), posterior.logits(x).variance()
+    )
+
+
 def test_temperature_scales_the_variance_and_not_the_mean() -> None:
     x, y, prior = data()
     hot, cold = (
