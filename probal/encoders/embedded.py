@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from probal.encoders._cores import over_parts
 from probal.encoders._imagenet import class_descriptions, gloss_words, spell_out
 from probal.encoders._torchvision import make_torchvision_importable
 from probal.encoders.base import ImageTower
@@ -87,15 +88,14 @@ class EmbeddedEncoder(ImageTower):
         """uint8 [B, 224, 224, 3] to pooled features [B, 1280]."""
         import torch
 
-        with torch.inference_mode():
-            parts = [self._features(part) for part in torch.from_numpy(batch).split(_IMAGE_BATCH)]
-            return torch.cat(parts).numpy()
-
-    def _features(self, images: torch.Tensor) -> torch.Tensor:
-        # permuting alone leaves channels last in memory, which is the layout that convolutions are fastest in
-        pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0  # [B, 3, 224, 224]
         tower = self._image_tower
-        return tower.forward_head(tower.forward_features(pixels), pre_logits=True)  # [B, 1280]
+
+        def features(images: torch.Tensor) -> torch.Tensor:
+            # permuting alone leaves channels last in memory, the layout that convolutions are fastest in
+            pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0  # [b, 3, 224, 224]
+            return tower.forward_head(tower.forward_features(pixels), pre_logits=True)  # [b, 1280]
+
+        return over_parts(features, torch.from_numpy(batch).split(_IMAGE_BATCH))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Class names to centred rows [C, 1280] in the space of the features."""
@@ -149,22 +149,20 @@ class EmbeddedEncoder(ImageTower):
         import torch
 
         tokenizer, model = self._text_tower
-        lengths = [len(ids) for ids in tokenizer(list(texts))["input_ids"]]
-        order = sorted(range(len(texts)), key=lengths.__getitem__)  # equal lengths together: little padding
+        ids = tokenizer(list(texts), truncation=True, max_length=_MAX_TOKENS)["input_ids"]
+        order = sorted(range(len(texts)), key=lambda row: len(ids[row]))  # equal lengths: little padding
+
+        def encode(rows: list[int]) -> torch.Tensor:
+            sequences = [torch.tensor(ids[row]) for row in rows]
+            tokens = torch.nn.utils.rnn.pad_sequence(sequences, True, tokenizer.pad_token_id)  # [b, T]
+            lengths = torch.tensor([[len(sequence)] for sequence in sequences])  # [b, 1]
+            mask = torch.arange(tokens.shape[1]) < lengths  # [b, T]
+            hidden = model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state  # [b, T, 384]
+            return (hidden * mask.unsqueeze(-1)).sum(1) / lengths
+
+        parts = [order[start : start + _TEXT_BATCH] for start in range(0, len(order), _TEXT_BATCH)]
         vectors = np.empty((len(texts), model.config.hidden_size), np.float32)
-        for start in range(0, len(texts), _TEXT_BATCH):
-            rows = order[start : start + _TEXT_BATCH]
-            tokens = tokenizer(
-                [texts[row] for row in rows],
-                padding=True,
-                truncation=True,
-                max_length=_MAX_TOKENS,
-                return_tensors="pt",
-            )
-            with torch.inference_mode():
-                hidden = model(**tokens).last_hidden_state  # [B, T, 384]
-            mask = tokens["attention_mask"].unsqueeze(-1)  # [B, T, 1]
-            vectors[rows] = ((hidden * mask).sum(1) / mask.sum(1)).numpy()
+        vectors[order] = over_parts(encode, parts)
         return _unit(vectors)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from probal.encoders._cores import over_parts
 from probal.encoders._hub import fetching, hub_reachable
 from probal.encoders._torchvision import make_torchvision_importable
 from probal.encoders.base import ImageTower
@@ -22,6 +23,7 @@ from probal.errors import UserError
 _PREFIX = "open_clip:"
 _HUB = "hf-hub:"
 _CHECKPOINTS = {".bin", ".npz", ".pt", ".pth", ".safetensors"}
+_BATCH = 16  # images or texts that a core takes at a time
 _FORM = "`open_clip:<model>/<pretrained tag or checkpoint file>` or `open_clip:hf-hub:<owner>/<repo>`"
 
 
@@ -66,18 +68,16 @@ class OpenClipEncoder(ImageTower):
         """float32 [B, 3, H, W] to embeddings [B, D]."""
         import torch
 
-        with torch.inference_mode():
-            return self._model.encode_image(torch.from_numpy(batch)).float().numpy()
+        parts = torch.from_numpy(batch).split(_BATCH)
+        return over_parts(lambda images: self._model.encode_image(images).float(), parts)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Prompts to embeddings [C, D]."""
         return self._embed_texts(texts) if texts else np.empty((0, self.width), np.float32)
 
     def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        import torch
-
-        with torch.inference_mode():
-            return self._model.encode_text(self._tokenizer(list(texts))).float().numpy()
+        parts = self._tokenizer(list(texts)).split(_BATCH)
+        return over_parts(lambda tokens: self._model.encode_text(tokens).float(), parts)
 
 
 def check_id(encoder_id: str) -> None:
