@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -179,8 +180,11 @@ def load_source(
 
 
 def _read_arrays(path: Path, pool_key: str | None, eval_key: str | None) -> Source:
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files if name != "images"}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files if name != "images"}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise UserError(f"{path} cannot be read as an .npz of plain arrays: {error}") from error
 
     def pair(key: str | None) -> tuple[np.ndarray, np.ndarray]:
         names = ("x", "y") if key is None else (f"{key}_x", f"{key}_y")
