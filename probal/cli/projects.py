@@ -91,7 +91,7 @@ def _print_status(found: ProjectStatus) -> None:
         skipped = f", {found.audit_skipped} skipped" if found.audit_skipped else ""
         shown.add_row("audit", f"{found.audit_labeled} of {found.audit_total} labeled{skipped}")
     shown.add_row("labels", f"{found.labels} in {found.rounds} rounds, {found.batch_done} since the last fit")
-    shown.add_row("classes", ", ".join(f"{name} {n}" for name, n in found.class_counts.items()))
+    shown.add_row("classes", ", ".join(f"{name}: {n}" for name, n in found.class_counts.items()))
     accuracy = found.metrics.get("accuracy")
     shown.add_row("accuracy", accuracy_line(accuracy) if accuracy else "not measured yet")
     if found.job is not None:
