@@ -191,6 +191,7 @@ class View {
 
   /** A key that could not count: the frame says so without words. */
   shake() {
+    this.root.dataset.ignored = Number(this.root.dataset.ignored ?? 0) + 1;
     this.stage.classList.remove("pal-shake");
     void this.stage.offsetWidth; // restart the animation
     this.stage.classList.add("pal-shake");
