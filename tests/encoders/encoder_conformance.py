@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ class EncoderConformance:
         np.testing.assert_array_equal(encoder.encode_images([image]), first)
         assert torch.equal(torch.get_rng_state(), state)
 
-    def test_fits_the_feature_store(self, encoder: Encoder, together: np.ndarray, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    def test_fits_the_feature_store(self, encoder: Encoder, together: np.ndarray, tmp_path: Path) -> None:
         store = FeatureStore(tmp_path, encoder.fingerprint, encoder.width)
         hashes = [f"{i:064x}" for i in range(len(together))]
         store.append(hashes, together)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from probal.encoders._cores import over_parts
 
 
 @pytest.fixture(params=[1, 3])
-def threads(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,7 @@ from probal.errors import UserError
     "encoder_id", ["", "clip", "embedded:", "embedded:x", "Embedded", "open_clip", "auto"]
 )
 @pytest.mark.parametrize("ask", [check_encoder_id, load_encoder])
-def test_unknown_encoder_names_the_known_ones(encoder_id: str, ask) -> None:  # type: ignore[no-untyped-def]
+def test_unknown_encoder_names_the_known_ones(encoder_id: str, ask: Callable[[str], object]) -> None:
     with pytest.raises(UserError, match=r"unknown encoder .*expected `embedded`, `open_clip:") as caught:
         ask(encoder_id)
     assert "\n" not in str(caught.value)

@@ -78,9 +78,9 @@ def test_jpeg_cmyk_keeps_its_colours() -> None:
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_wide_pixels_are_stretched(mode: str) -> None:
     values = np.array([[-500, 1500], [500, 0]], dtype=np.int32 if mode == "I" else np.float32)
-    data = encode(Image.fromarray(values, mode), "TIFF")
+    data = encode(Image.fromarray(values), "TIFF")
     assert [pixel(data, at)[0] for at in ((0, 0), (1, 0), (0, 1))] == [0, 255, 128]
-    flat = encode(Image.fromarray(np.full((2, 2), 7, values.dtype), mode), "TIFF")
+    flat = encode(Image.fromarray(np.full((2, 2), 7, values.dtype)), "TIFF")
     assert pixel(flat) == (0, 0, 0)
 
 
