@@ -1,7 +1,7 @@
 /* stream.js: which image comes now, next and before. Knows nothing of the page; every answer becomes one
    event that names its image and lease, so that a late server can never aim it at another image. */
 
-const READY_AHEAD = 20; // images kept leased and decoded; the next lease is asked for below this
+const READY_AHEAD = 10; // images kept leased and decoded; more would outlive the round that proposed them
 const PICTURES_BEHIND = 8; // answered images whose pixels stay in memory
 const HISTORY_KEPT = 60; // answered images that undo and the arrow key can reach, also after a reload
 const ASK_EMPTY_MS = 1000; // pause between two leases while nothing is left to show,
@@ -39,6 +39,11 @@ class Stream {
     return this.viewing === null ? (this.ahead[0] ?? null) : this.past[this.viewing];
   }
 
+  /** Whether the batch is full, so that a new round is on its way. */
+  get awaited() {
+    return this.progress !== null && this.progress.batch_done >= this.progress.batch_size;
+  }
+
   // Leases
 
   resume() {
@@ -74,7 +79,7 @@ class Stream {
     } finally {
       this.asking = false;
     }
-    const enough = this.ahead.length >= READY_AHEAD;
+    const enough = this.ahead.length >= READY_AHEAD && !this.awaited;
     const wait = enough ? ASK_RENEW_MS : this.ahead.length ? ASK_FEW_MS : ASK_EMPTY_MS;
     if (this.running) this.timer = setTimeout(() => this.askIfSeen(), this.returning.size ? 0 : wait);
     this.changed();
@@ -190,7 +195,7 @@ class Stream {
       else this.refuse(event, reason);
     }
     this.changed();
-    if (this.returning.size || this.ahead.length < READY_AHEAD / 2) this.ask();
+    if (this.returning.size || this.awaited || this.ahead.length < READY_AHEAD - 2) this.ask();
   }
 
   refuse(event, reason) {
