@@ -11,8 +11,18 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from probal.demo import CLASSES, class_folders, digit_image, draw_digits, held_out
+from probal.demo import (
+    CLASSES,
+    class_folders,
+    digit_image,
+    digits_project,
+    draw_digits,
+    folder_project,
+    held_out,
+)
 from probal.errors import UserError
+from probal.types import JobKind, JobState
+from probal.workspace import TEST_LABELS, Workspace
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +120,42 @@ def test_a_folder_that_cannot_tell_its_classes_says_what_to_run(tmp_path, files)
 def test_no_folder(tmp_path):
     with pytest.raises(UserError, match="no folder at"):
         class_folders(tmp_path / "none")
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    with Workspace(tmp_path / "workspace") as opened:
+        yield opened
+
+
+def test_the_project_is_made_once_with_its_preparation_queued(workspace):
+    project = digits_project(workspace)
+    assert digits_project(workspace) == project
+    assert [each.key for each in workspace.store.classes(project.id)] == list(CLASSES)
+    assert len(workspace.store.get_setting(project.id, TEST_LABELS)) == 400
+    (job,) = workspace.store.jobs(project.id)
+    assert (job.kind, job.state) == (JobKind.PREPARE, JobState.QUEUED)
+
+
+def test_a_preparation_that_was_broken_off_is_queued_again(workspace):
+    project = digits_project(workspace)
+    job = workspace.store.claim("test", project.id)
+    workspace.store.fail(job.id, "interrupted")
+    digits_project(workspace)
+    assert workspace.store.jobs(project.id)[0].state is JobState.QUEUED
+
+
+def test_any_folder_makes_a_project_named_after_it(workspace, tmp_path):
+    root = folder_of(tmp_path / "My photos!", "dog/a.png", "cat/b.png")
+    for i, file in enumerate(root.rglob("*.png")):
+        Image.new("L", (8, 8), i).save(file)
+    project = folder_project(workspace, root)
+    assert project.name == "My-photos"
+    assert folder_project(workspace, root) == project
+    assert [each.name for each in workspace.store.classes(project.id)] == ["cat", "dog"]
+    assert workspace.store.get_setting(project.id, TEST_LABELS) is None
+
+    twin = tmp_path / "elsewhere" / "My photos!"
+    twin.parent.mkdir()
+    root.rename(twin)
+    assert folder_project(workspace, twin).name == "My-photos-2"

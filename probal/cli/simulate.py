@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from probal.cli.console import kept, out, progress_bar, say, table
 from probal.cli.files import writable
 from probal.cli.shell import app
 from probal.errors import UserError
+
+if TYPE_CHECKING:
+    from probal.cli.simulate_report import Estimate
 
 PoolKeyOption = Annotated[str | None, typer.Option(help="Of an .npz: label from <key>_x, <key>_y.")]
 EvalKeyOption = Annotated[str | None, typer.Option(help="Of an .npz: measure on <key>_x, <key>_y.")]
@@ -69,32 +72,37 @@ def simulate(
 
 
 def _print_summary(result: dict[str, Any]) -> None:
-    from probal.cli.simulate_report import Estimate, summarize
-
-    def show(value: Estimate | None, unit: str) -> str:
-        if value is None:
-            return "–"
-        factor, sign = (100, "+") if unit == "points" else (1, "")
-        digits = 1 if unit == "points" else 3
-        text = f"{value.mean * factor:{sign}.{digits}f}"
-        if value.low is None or value.high is None:
-            return text
-        return f"{text} [{value.low * factor:{sign}.{digits}f}, {value.high * factor:{sign}.{digits}f}]"
+    from probal.cli.simulate_report import summarize
 
     summaries = summarize(result["runs"])
-    last = result["runs"][0]["labels"][-1]
+    end = f"at {result['runs'][0]['labels'][-1]}"
     shown = table(
-        f"{result['source']} · {result['encoder']} · {summaries[0].seeds} seeds, 95 % intervals over seeds",
-        "strategy", "zero-shot", f"accuracy at {last}", "area", "area − random, points",
-        f"at {last} − random, points",
+        f"{result['source']} · {result['encoder']} · {summaries[0].seeds} seeds",
+        "strategy", "zero-shot", end, "area", "area − random", f"{end} − random",
     )  # fmt: skip
+    shown.caption = "accuracy in %, ± and [ ] 95 % intervals over seeds; differences paired by seed"
     for item in summaries:
         shown.add_row(
             item.strategy,
-            f"{item.zero_shot.mean:.3f}",
-            show(item.final, "share"),
-            show(item.area, "share"),
-            show(item.area_gain, "points"),
-            show(item.final_gain, "points"),
+            _share(item.zero_shot),
+            _share(item.final),
+            _share(item.area),
+            _difference(item.area_gain),
+            _difference(item.final_gain),
         )
     out().print(shown)
+
+
+def _share(value: Estimate) -> str:
+    half = (
+        "" if value.high is None or value.high == value.mean else f" ± {100 * (value.high - value.mean):.1f}"
+    )
+    return f"{100 * value.mean:.1f}{half}"
+
+
+def _difference(value: Estimate | None) -> str:
+    if value is None:
+        return "–"
+    if value.low is None or value.high is None:
+        return f"{100 * value.mean:+.1f}"
+    return f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"

@@ -107,9 +107,10 @@ def write_plot(result: Mapping[str, Any], to: Path) -> None:
         color = _COLORS[order % len(_COLORS)]
         labels, points = curves(result["runs"], summary.strategy)
         if summary.seeds > 1:
-            band = [p.high for p in points] + [p.low for p in reversed(points)]
+            # a share: Student's interval of few seeds reaches beyond what an accuracy can be
+            band = np.clip([*(p.high for p in points), *(p.low for p in reversed(points))], 0, 1)
             figure.add_scatter(
-                x=labels + labels[::-1], y=band, fill="toself", fillcolor=color, opacity=0.18,
+                x=labels + labels[::-1], y=band, mode="lines", fill="toself", fillcolor=color, opacity=0.18,
                 line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=summary.strategy,
             )  # fmt: skip
         figure.add_scatter(
@@ -117,7 +118,7 @@ def write_plot(result: Mapping[str, Any], to: Path) -> None:
             line={"color": color, "width": 2}, marker={"size": 5}, legendgroup=summary.strategy,
         )  # fmt: skip
     figure.update_layout(
-        title=f"{result['source']} · {result['encoder']}",
+        title=f"{Path(result['source']).name} · {result['encoder']}",
         xaxis_title="labels", yaxis_title="accuracy on held-out images", yaxis_tickformat=".0%",
         template="plotly_white", hovermode="x unified",
     )  # fmt: skip
