@@ -31,7 +31,13 @@ _TEMPERATURES = tuple(4.0**-k for k in range(10))
 
 
 def choose_hyperparameters(
-    zero_shot: Tensor, span: Tensor, y: Tensor, scale: float, fit_scale: bool, amplitude: float | None
+    zero_shot: Tensor,
+    span: Tensor,
+    y: Tensor,
+    scale: float,
+    fit_scale: bool,
+    amplitude: float | None,
+    gains: Tensor | None = None,
 ) -> tuple[float, float]:
     """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior.
 
@@ -52,11 +58,11 @@ def choose_hyperparameters(
         at = start | dict(zip(free, point.tolist(), strict=True))
         root = math.exp(0.5 * at["amplitude"])
         offset, phi = math.exp(at["scale"]) * zero_shot, root * span
-        mode = find_mode(offset, phi, y, logit_weights / root, _SEARCH_TOLERANCE)
+        mode = find_mode(offset, phi, y, logit_weights / root, _SEARCH_TOLERANCE, gains)
         logit_weights = root * mode.weights
         penalty = ((at["scale"] - math.log(scale)) / _SCALE_SPREAD) ** 2
         penalty += ((at["amplitude"] - math.log(AMPLITUDE)) / _AMPLITUDE_SPREAD) ** 2
-        return 0.5 * penalty - float(leave_one_out(offset, phi, y, mode).sum())
+        return 0.5 * penalty - float(leave_one_out(offset, phi, y, mode, gains).sum())
 
     first = np.array([start[name] for name in free])
     simplex = np.vstack([first, first + np.diag([step[name] for name in free])])
@@ -70,27 +76,32 @@ def choose_hyperparameters(
     return math.exp(best["scale"]), math.exp(best["amplitude"])
 
 
-def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> Tensor:
-    """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r]."""
-    mean, _ = cavity(offset, phi, y, mode)
+def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None) -> Tensor:
+    """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r], gains [C]."""
+    mean, _ = cavity(offset, phi, y, mode, gains)
     return _log_likelihood(mean, y)
 
 
-def cavity(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
+def cavity(
+    offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Mean and variance [n,C] of every image's logits once its own label is taken away."""
     probs = mode.probs
+    g = torch.ones_like(probs[:1].sum(0)) if gains is None else gains
     slope = probs * (1 - probs)  # [n,C]
     eye = torch.eye(phi.shape[1], dtype=phi.dtype)
-    precision = eye + phi.T @ (slope.T.unsqueeze(-1) * phi)  # [C,r,r]
+    precision = eye + phi.T @ ((g.square() * slope).T.unsqueeze(-1) * phi)  # [C,r,r]
     half = torch.linalg.solve_triangular(torch.linalg.cholesky(precision), phi.T, upper=False)  # [C,r,n]
-    variance = half.square().sum(1).T  # [n,C]
+    variance = g.square() * half.square().sum(1).T  # [n,C]
     # the posterior variance is below 1/slope in exact arithmetic; the clamp is for rounding alone
     without = variance / (1 - variance * slope).clamp(min=1e-9)
-    mean = offset + phi @ mode.weights - without * (one_hot(y, offset.shape[1]) - probs)
+    mean = offset + (phi @ mode.weights) * g - without * (one_hot(y, offset.shape[1]) - probs)
     return mean, without
 
 
-def choose_temperature(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> float:
+def choose_temperature(
+    offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None
+) -> float:
     """Temperature of the covariance: the posterior mean of its logarithm on a grid from 1 to 4⁻⁹.
 
     The likelihood is the leave-one-out predictive's, the prior flat. It is often nearly flat towards 0,
@@ -99,7 +110,7 @@ def choose_temperature(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode) -> fl
     """
     if len(y) == 0:
         return _TEMPERATURES[5]
-    mean, variance = cavity(offset, phi, y, mode)
+    mean, variance = cavity(offset, phi, y, mode, gains)
     scores = torch.stack(
         [_log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y).sum() for t in _TEMPERATURES]
     )

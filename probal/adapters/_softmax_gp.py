@@ -2,10 +2,11 @@
 
 The model, for one fixed prior scale and amplitude::
 
-    logits  F = offset + Φ B          offset [n,C], Φ [n,r], B [r,C]
-    prior   B ~ N(0, I)               labels y ~ softmax(F)
+    logits  F = offset + Φ B diag(g)      offset [n,C], Φ [n,r], B [r,C], g [C]
+    prior   B ~ N(0, I)                   labels y ~ softmax(F)
 
-With x = U S Vᵀ (rank r ≤ min(n, D)) and Φ = √κ U S this is the class-prototype model of BayesAdapter
+g widens or narrows the prior of single classes. With x = U S Vᵀ (rank r ≤ min(n, D)) and Φ = √κ U S this is the
+class-prototype model of BayesAdapter
 (arXiv 2412.09718, eq. 5) and, equally, a multi-class Gaussian process with kernel κ xxᵀ (Rasmussen and
 Williams, 2006, §3.5). Nothing here scales with D. All arrays are float64: n is small and the
 determinants of nearly separable problems need it.
@@ -34,16 +35,17 @@ class Mode:
 
 @dataclass(frozen=True)
 class Curvature:
-    """Structured Hessian ``blkdiag(A_c) − QQᵀ`` at the mode, Q_c = Φᵀ diag(π_c).
+    """Structured Hessian ``blkdiag(A_c) − QQᵀ`` at the mode, Q_c = g_c Φᵀ diag(π_c).
 
-    `chol_a` [C,r,r] are Cholesky factors of ``A_c = I + Φᵀ diag(π_c) Φ``; `chol_m` [n,n] is that of
-    ``M = I − Σ_c diag(π_c) Φ A_c⁻¹ Φᵀ diag(π_c)``, the Schur complement (R&W eq. 3.46: M = Σ_c E_c).
+    `chol_a` [C,r,r] are Cholesky factors of ``A_c = I + g_c² Φᵀ diag(π_c) Φ``; `chol_m` [n,n] is that of
+    ``M = I − Σ_c Q_cᵀ A_c⁻¹ Q_c``, the Schur complement (R&W eq. 3.46: M = Σ_c E_c).
     """
 
     chol_a: Tensor
     chol_m: Tensor
     probs: Tensor
     phi: Tensor
+    gains: Tensor
 
     def log_det(self) -> float:
         """log det of the Hessian, classes' coupling included, exact."""
@@ -54,40 +56,49 @@ class Curvature:
         """Blocks (H⁻¹)_cc [C,r,r] of the full inverse Hessian: what remains after the other classes move."""
         eye = torch.eye(self.phi.shape[1], dtype=self.phi.dtype)
         inverse_a = torch.cholesky_solve(eye.expand_as(self.chol_a), self.chol_a)  # [C,r,r]
-        weighted = self.probs.T.unsqueeze(-1) * (self.phi @ inverse_a)  # [C,n,r]
+        weighted = (self.gains * self.probs).T.unsqueeze(-1) * (self.phi @ inverse_a)  # [C,n,r]
         gain = torch.linalg.solve_triangular(self.chol_m, weighted, upper=False)  # [C,n,r]
         return inverse_a + gain.mT @ gain
 
 
-def log_joint(offset: Tensor, phi: Tensor, onehot: Tensor, weights: Tensor) -> tuple[float, Tensor]:
+def _log_joint(
+    offset: Tensor, phi: Tensor, gains: Tensor, onehot: Tensor, weights: Tensor
+) -> tuple[float, Tensor]:
     """log p(y, B) up to the prior's constant, and the probabilities [n,C]."""
-    log_p = torch.log_softmax(offset + phi @ weights, dim=1)
+    log_p = torch.log_softmax(offset + (phi @ weights) * gains, dim=1)
     return float((log_p * onehot).sum() - 0.5 * weights.square().sum()), log_p.exp()
 
 
 def find_mode(
-    offset: Tensor, phi: Tensor, y: Tensor, start: Tensor | None = None, tolerance: float = 1e-7
+    offset: Tensor,
+    phi: Tensor,
+    y: Tensor,
+    start: Tensor | None = None,
+    tolerance: float = 1e-7,
+    gains: Tensor | None = None,
 ) -> Mode:
     """Newton with conjugate gradients; the objective is strictly concave, so any start ends at the mode.
 
-    offset [n,C], phi [n,r], y [n] int64, start [r,C]; `tolerance` bounds the Newton decrement, about twice the
+    offset [n,C], phi [n,r], y [n] int64, start [r,C], gains [C] (ones when None);
+    `tolerance` bounds the Newton decrement, about twice the
     distance from the largest log joint in nats. Raises FloatingPointError when the inputs are not finite.
     """
     onehot = one_hot(y, offset.shape[1]).to(offset.dtype)
     weights = torch.zeros(phi.shape[1], offset.shape[1], dtype=offset.dtype) if start is None else start
-    value, probs = log_joint(offset, phi, onehot, weights)
+    g = torch.ones_like(offset[:1].sum(0)) if gains is None else gains
+    value, probs = _log_joint(offset, phi, g, onehot, weights)
     if not torch.isfinite(offset).all() or not torch.isfinite(phi).all():
         raise FloatingPointError("logits of the labeled images are not finite")
     for _ in range(_MAX_NEWTON):
-        gradient = phi.T @ (onehot - probs) - weights  # [r,C]
-        step = _solve_newton(phi, probs, gradient)
+        gradient = phi.T @ ((onehot - probs) * g) - weights  # [r,C]
+        step = _solve_newton(phi, probs, g, gradient)
         decrement = float((gradient * step).sum())
         if decrement < tolerance:
             break
         size = 1.0
         while True:
             candidate = weights + size * step
-            new_value, new_probs = log_joint(offset, phi, onehot, candidate)
+            new_value, new_probs = _log_joint(offset, phi, g, onehot, candidate)
             if new_value >= value + 1e-4 * size * decrement or size < 1e-6:
                 break
             size *= 0.5
@@ -97,9 +108,9 @@ def find_mode(
     return Mode(weights, probs, value)
 
 
-def _solve_newton(phi: Tensor, probs: Tensor, gradient: Tensor) -> Tensor:
+def _solve_newton(phi: Tensor, probs: Tensor, gains: Tensor, gradient: Tensor) -> Tensor:
     """Solve ``H step = gradient`` by preconditioned conjugate gradients, H = I + Φᵀ(diag π − ππᵀ)Φ."""
-    spread = (probs * (1 - probs)).mean(0)  # [C]
+    spread = gains.square() * (probs * (1 - probs)).mean(0)  # [C]
     inverse = 1 / (1 + phi.square().sum(0).unsqueeze(1) * spread)  # [r,C], exact diagonal for even spread
     step = torch.zeros_like(gradient)
     residual = gradient
@@ -110,10 +121,10 @@ def _solve_newton(phi: Tensor, probs: Tensor, gradient: Tensor) -> Tensor:
     for _ in range(_MAX_CG):
         if float(residual.norm()) <= stop * 0.1:
             break
-        moved = phi @ direction  # [n,C]
+        moved = (phi @ direction) * gains  # [n,C]
         curved = probs * moved
         curved = curved - probs * curved.sum(1, keepdim=True)
-        hessian_direction = direction + phi.T @ curved
+        hessian_direction = direction + phi.T @ (curved * gains)
         alpha = rz / (direction * hessian_direction).sum()
         step = step + alpha * direction
         residual = residual - alpha * hessian_direction
@@ -124,18 +135,22 @@ def _solve_newton(phi: Tensor, probs: Tensor, gradient: Tensor) -> Tensor:
     return step
 
 
-def curvature(phi: Tensor, probs: Tensor) -> Curvature:
-    """Factor the Hessian at the mode, phi [n,r], probs [n,C]: C Cholesky factors of size r and one of size n."""
+def curvature(phi: Tensor, probs: Tensor, gains: Tensor | None = None) -> Curvature:
+    """Factor the Hessian at the mode: C Cholesky factors of size r and one of size n.
+
+    phi [n,r], probs [n,C], gains [C] (ones when None).
+    """
+    g = torch.ones_like(probs[:1].sum(0)) if gains is None else gains
     n, rank = phi.shape
     eye = torch.eye(rank, dtype=phi.dtype)
-    weighted = probs.T.unsqueeze(-1) * phi  # [C,n,r]
-    chol_a = torch.linalg.cholesky(eye + phi.T @ weighted)
-    half = torch.linalg.solve_triangular(chol_a, weighted.mT, upper=False)  # [C,r,n]
+    q = (g * probs).T.unsqueeze(-1) * phi  # [C,n,r]
+    chol_a = torch.linalg.cholesky(eye + g[:, None, None] * (phi.T @ q))
+    half = torch.linalg.solve_triangular(chol_a, q.mT, upper=False)  # [C,r,n]
     flat = half.reshape(half.shape[0] * rank, n)
     schur = torch.eye(n, dtype=phi.dtype) - flat.T @ flat
     # rows whose probabilities are saturated leave M singular to rounding; the jitter is below 1e-9 of its unit scale
     chol_m = torch.linalg.cholesky(schur + 1e-10 * torch.eye(n, dtype=phi.dtype))
-    return Curvature(chol_a, chol_m, probs, phi)
+    return Curvature(chol_a, chol_m, probs, phi, g)
 
 
 def log_evidence(mode: Mode, curved: Curvature) -> float:

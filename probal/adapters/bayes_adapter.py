@@ -35,7 +35,7 @@ class LaplacePosterior:
     """Gaussian over logit weights; every image's logits follow in closed form.
 
     With φ = basisᵀ x̂ the covariance of an image's logits is, for class c,
-    ``temperature · (κ|x̂|² − |φ|² + φᵀ S_c φ)``: the prior where no label was, shrunk where labels were
+    ``temperature · g_c² (κ|x̂|² − |φ|² + φᵀ S_c φ)``: the prior where no label was, shrunk where labels were
     (Woodbury: nothing of size D × D is formed). S_c = (H⁻¹)_cc is the exact marginal block of the coupled
     softmax Hessian.
 
@@ -47,6 +47,7 @@ class LaplacePosterior:
     weights: Tensor  # [C,D] posterior mean, scale included
     basis: Tensor  # [D,r] = √κ V
     half: Tensor  # [C,r,r], S_c = half_c half_cᵀ
+    gains: Tensor  # [C] prior deviation of each class relative to √κ
     scale: float
     amplitude: float
     temperature: float
@@ -69,9 +70,9 @@ class LaplacePosterior:
         mean = x @ self.weights.T
         var = torch.cat([self._marginal(chunk) for chunk in x.split(_CHUNK)]) if len(x) else mean.clone()
         classes = mean.shape[1]
-        prior = self.amplitude * self.temperature * x.square().sum(1)  # [N]
-        identified = var - prior.unsqueeze(1) / classes  # diagonal of the covariance without the common shift
-        gain = (prior / classes - identified.mean(1) / (classes - 1)).clamp(min=0)  # [N]
+        # the shift common to all logits keeps its prior variance, 1 / Σ_c (prior variance of class c)⁻¹ each
+        shift = self.amplitude * self.temperature * x.square().sum(1) / self.gains.pow(-2).sum()  # [N]
+        gain = (shift - (var.mean(1) - shift) / (classes - 1)).clamp(min=0)  # [N]
         ones = torch.ones(classes, 1, dtype=mean.dtype)
         return GaussianLogits(mean, (var - gain.unsqueeze(1)).clamp(min=0), gain, ones)
 
@@ -92,7 +93,7 @@ class LaplacePosterior:
         """Diagonals of Σ_c, [C,D]."""
         outside = self.amplitude - self.basis.square().sum(1)  # [D]
         inside = (self.basis @ self.half).square().sum(-1)  # [C,D]
-        return self.temperature * (inside + outside)
+        return self.temperature * self.gains.square().unsqueeze(1) * (inside + outside)
 
     def _trace(self, shared: Tensor) -> Tensor:
         """tr(Σ_c S), [C]."""
@@ -100,17 +101,24 @@ class LaplacePosterior:
             return self._class_variance() @ shared
         seen = self.basis.T @ shared @ self.basis  # [r,r]
         inside = ((seen @ self.half) * self.half).sum((1, 2))  # [C]
-        return self.temperature * (self.amplitude * shared.trace() - seen.trace() + inside)
+        outside = self.amplitude * shared.trace() - seen.trace()
+        return self.temperature * self.gains.square() * (outside + inside)
 
     def _marginal(self, x: Tensor) -> Tensor:
         phi = x @ self.basis  # [N,r]
         outside = (self.amplitude * x.square().sum(1) - phi.square().sum(1)).clamp(min=0)  # [N]
         inside = (phi @ self.half).square().sum(-1).T  # [N,C]
-        return self.temperature * (inside + outside.unsqueeze(1))
+        return self.temperature * self.gains.square() * (inside + outside.unsqueeze(1))
 
     def tensors(self) -> Mapping[str, Tensor]:
         scalars = torch.tensor([self.scale, self.amplitude, self.temperature], dtype=torch.float64)
-        return {"weights": self.weights, "basis": self.basis, "half": self.half, "hyperparameters": scalars}
+        return {
+            "weights": self.weights,
+            "basis": self.basis,
+            "half": self.half,
+            "gains": self.gains,
+            "hyperparameters": scalars,
+        }
 
     def hyperparameters(self) -> Mapping[str, float]:
         return {"scale": self.scale, "amplitude": self.amplitude, "temperature": self.temperature}
@@ -130,32 +138,49 @@ class BayesAdapter:
     temperature: float | None = None
 
     def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> LaplacePosterior:
-        """Posterior of x [n,D], y [n] around exact prototypes [C,D]; see `Adapter.fit`."""
+        """Posterior of x [n,D], y [n] around prototypes [C,D]; see `Adapter.fit`.
+
+        A prior with variance sets how far each class may move relative to the others.
+        """
         check_labels(x, y, prior)
-        if not prior.is_exact:
-            raise ValueError("BayesAdapter takes exact prototypes; give the prior without variance")
         labeled, prototypes = x.double(), prior.mean.double()
         u, s, vt = torch.linalg.svd(labeled, full_matrices=False)
         rank = int((s > 1e-6 * s[:1].sum()).sum())
         span, v = u[:, :rank] * s[:rank], vt[:rank].T  # [n,r], [D,r]
         zero_shot = labeled @ prototypes.T  # [n,C]
 
+        gains = _gains(prior)
         scale, amplitude = choose_hyperparameters(
-            zero_shot, span, y, self.scale, self.fit_scale, self.amplitude
+            zero_shot, span, y, self.scale, self.fit_scale, self.amplitude, gains
         )
         phi = amplitude**0.5 * span
-        mode = find_mode(scale * zero_shot, phi, y)
-        curved = curvature(phi, mode.probs)
+        mode = find_mode(scale * zero_shot, phi, y, gains=gains)
+        curved = curvature(phi, mode.probs, gains)
         covariance = curved.marginal_covariance()
         temperature = self.temperature
         if temperature is None:
-            temperature = choose_temperature(scale * zero_shot, phi, y, mode)
+            temperature = choose_temperature(scale * zero_shot, phi, y, mode, gains)
         basis = amplitude**0.5 * v
         return LaplacePosterior(
-            weights=(scale * prototypes + (basis @ mode.weights).T).to(x.dtype),
+            weights=(scale * prototypes + (basis @ (mode.weights * gains)).T).to(x.dtype),
             basis=basis.to(x.dtype),
             half=torch.linalg.cholesky(covariance).to(x.dtype),
+            gains=gains.to(x.dtype),
             scale=scale,
             amplitude=amplitude,
             temperature=temperature,
         )
+
+
+def _gains(prior: GaussianEmbedding) -> Tensor:
+    """Prior deviation of each class relative to all classes' [C] float64: ones for exact prototypes.
+
+    Of BayesVLM's text variance only the size per class is taken, λ_c ∝ 1 / mean_d var_cd; how large the prior is
+    as a whole stays with the amplitude, which the labels choose.
+    """
+    if prior.is_exact:
+        return torch.ones(len(prior), dtype=torch.float64)
+    size = prior.variance().double().mean(1)  # [C]
+    if not bool((size > 0).all()):
+        raise ValueError("a prior with variance needs some for every class")
+    return (size / size.log().mean().exp()).sqrt()

@@ -29,10 +29,13 @@ def dense(
 ) -> tuple[Tensor, Tensor]:
     """Mode [C,D] and covariance [CD,CD] of the logit weights scale·w, by Newton in weight space."""
     centre = scale * prior.mean
+    size = prior.variance().mean(1)
+    relative = torch.ones(C) if prior.is_exact else size / size.log().mean().exp()
 
     def objective(w: Tensor) -> Tensor:
         log_p = torch.log_softmax(x @ w.reshape(C, D).T, 1)
-        return 0.5 / amplitude * (w - centre.reshape(-1)).square().sum() - log_p.gather(1, y[:, None]).sum()
+        moved = (w.reshape(C, D) - centre).square().sum(1) / (relative * amplitude)
+        return 0.5 * moved.sum() - log_p.gather(1, y[:, None]).sum()
 
     w = centre.reshape(-1).clone()
     for _ in range(50):
@@ -41,8 +44,17 @@ def dense(
     return w.reshape(C, D), torch.linalg.inv(torch.autograd.functional.hessian(objective, w))
 
 
-def test_mean_and_marginal_variance_are_the_dense_posteriors() -> None:
+def with_variance(prior: GaussianEmbedding) -> GaussianEmbedding:
+    """Class c is c + 1 times as uncertain as the first."""
+    return GaussianEmbedding(
+        prior.mean, torch.arange(1, C + 1)[:, None] * torch.ones(C, D, dtype=torch.float64)
+    )
+
+
+@pytest.mark.parametrize("uneven", [False, True])
+def test_mean_and_marginal_variance_are_the_dense_posteriors(uneven: bool) -> None:
     x, y, prior = data()
+    prior = with_variance(prior) if uneven else prior
     scale, amplitude = 3.0, 7.0
     posterior = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, temperature=1.0).fit(x, y, prior)
     mean, covariance = dense(x, y, prior, scale, amplitude)
@@ -172,9 +184,9 @@ def test_classes_may_be_renumbered(order: list[int]) -> None:
     torch.testing.assert_close(moved.var, here.var[:, order], atol=1e-4, rtol=0)
 
 
-def test_an_inexact_prior_and_an_unknown_adapter_are_refused() -> None:
+def test_a_class_without_prior_variance_among_others_and_an_unknown_adapter_are_refused() -> None:
     x, y, prior = data()
-    with pytest.raises(ValueError, match="exact prototypes"):
-        BayesAdapter(3.0).fit(x, y, GaussianEmbedding(prior.mean, torch.ones_like(prior.mean)))
+    with pytest.raises(ValueError, match="some for every class"):
+        BayesAdapter(3.0).fit(x, y, GaussianEmbedding(prior.mean, torch.zeros_like(prior.mean)))
     with pytest.raises(UserError, match=r"unknown adapter 'svm'.*bayes"):
         load_adapter("svm", 15.0)
