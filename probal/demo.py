@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -133,9 +134,7 @@ def _on_its_way(workspace: Workspace, project: Project) -> Project:
 
 def _project_name(workspace: Workspace, root: Path) -> str:
     """The folder's name with what a project's name may not hold replaced, numbered if taken."""
-    plain = (
-        "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in root.name)[:56] or "pool"
-    )
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-.")[:56] or "pool"
     taken = {project.name for project in workspace.store.projects()}
     return next(
         name for name in (plain, *(f"{plain}-{n}" for n in range(2, len(taken) + 3))) if name not in taken
