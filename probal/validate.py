@@ -19,7 +19,7 @@ MAX_CLASSES = 1000
 MAX_NAME = 100
 FORMULA_STARTS = "=+-@"
 """A spreadsheet that opens an export runs a cell that starts with one of these."""
-STRATEGIES = ("auto", "random", "margin", "entropy", "bald", "typiclust", "margin-cluster")
+STRATEGIES = ("auto", "random", "typiclust", "margin-cluster", "margin-density", "margin", "entropy", "bald")
 ADAPTERS = ("bayes", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""
 TAKEN_KEYS = frozenset("cr" + "zy" + "sf" + "h")

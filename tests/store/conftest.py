@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_world import World
 
 from probal.store import Store
+from tests.store.store_world import World
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from store_world import World
-
 from probal.store import Store
+from tests.store.store_world import World
 
 # each process runs `threads` annotators, who lease and label until the pool is used up, and send all twice
 LABELER = """

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
-from store_world import START, World
 
 from probal.store import Store
 from probal.store.engine import Database
 from probal.store.schema import project, proposal
+from tests.store.store_world import START, World
 
 
 def row(name: str, created_at: datetime = START) -> dict[str, object]:

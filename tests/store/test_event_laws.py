@@ -6,15 +6,15 @@ import itertools
 import random
 from dataclasses import dataclass
 
-from event_replay import LABELING, Replay
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_world import World, event
 
 from probal.store import Store
 from probal.types import Event, EventKind
+from tests.store.event_replay import LABELING, Replay
+from tests.store.store_world import World, event
 
-SETTINGS = settings(max_examples=60, deadline=None)
+SETTINGS = settings(max_examples=100, deadline=None)
 
 
 @dataclass(frozen=True)

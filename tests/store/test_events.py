@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from store_world import World, event
 
 from probal.store import REFERENCE, Store
 from probal.types import CurrentLabel, Event, EventKind, Role
+from tests.store.store_world import World, event
 
 
 def test_an_event_comes_back_as_sent(world: World, store: Store):
@@ -61,6 +61,15 @@ def test_a_flag_takes_the_label_away_until_the_next(world: World, store: Store):
     assert (world.labels(), store.flagged_images(world.id)) == ({image: world.classes[0]}, [])
     world.accept(world.flag(image), world.label(image, at=1))
     assert (world.labels(), store.flagged_images(world.id)) == ({image: world.classes[1]}, [])
+
+
+def test_a_label_after_a_flag_brings_an_adjudication_back(world: World):
+    image = world.pool[0]
+    settled = event(EventKind.ADJUDICATE, image, "eve", class_id=world.classes[2])
+    world.accept(settled, world.flag(image))
+    assert world.labels() == {}
+    world.accept(world.label(image, at=1))
+    assert world.labels() == {image: world.classes[2]}
 
 
 def test_a_skip_leaves_the_label(world: World):

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from store_world import World, scanned
 
 from probal.errors import UserError
 from probal.store import Store
 from probal.types import ImageState, ProjectConfig, Role, ScannedImage, SyncReport
+from tests.store.store_world import World, scanned
 
 
 @pytest.fixture

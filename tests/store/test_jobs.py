@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from store_world import World
-
 from probal.store import Store
 from probal.store.jobs import MAX_ATTEMPTS
 from probal.types import JobKind, JobState
+from tests.store.store_world import World
 
 
 def states(store: Store) -> list[tuple[JobKind, JobState]]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from store_world import REASON, START, World, scanned
 
 from probal.store import Store
 from probal.types import EventKind, LeaseItem, ProjectConfig, Role
+from tests.store.store_world import REASON, START, World, scanned
 
 MINUTE = timedelta(minutes=1)
 
@@ -88,6 +88,15 @@ def test_skipped_images_come_last_longest_ago_first(quiet: World):
     # the same hands hold it under the same token, so going back to it works as well
     assert again[0].lease == items[2].lease
     quiet.accept(quiet.answer(again[0]), require_lease=True)
+
+
+def test_a_skipped_image_in_hand_again_stays_in_hand(quiet: World):
+    quiet.propose(quiet.pool[:1])
+    (item,) = quiet.lease()
+    quiet.accept(quiet.answer(item, EventKind.SKIP), require_lease=True)
+    assert quiet.lease() == [item]
+    quiet.propose(quiet.pool[1:6])
+    assert ids(quiet.lease()) == quiet.pool[:6]
 
 
 def test_an_undone_skip_is_no_skip(quiet: World):

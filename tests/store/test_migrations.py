@@ -11,7 +11,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
-from store_world import World
 
 from probal.errors import UserError
 from probal.store import Store
@@ -19,6 +18,7 @@ from probal.store.engine import Database
 from probal.store.migrations import HEAD, REVISIONS
 from probal.store.migrations.upgrade import alembic_config
 from probal.store.schema import metadata
+from tests.store.store_world import World
 
 
 def tables_and_indexes(path: Path) -> dict[str, str]:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from store_world import World
 
 from probal.errors import UserError
 from probal.store import Store
 from probal.types import ClassInfo, JobKind, ProjectConfig
+from tests.store.store_world import World
 
 CONFIG = ProjectConfig(
     image_root="/pool", encoder="embedded", template="a {}", batch_size=7, audit=40, seed=5

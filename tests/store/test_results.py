@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from store_world import World
-
 from probal.store import Store
 from probal.types import Metric
+from tests.store.store_world import World
 
 ACCURACY = Metric("accuracy", 0.5, 0.4, 0.6, 20, 10, 1, True, {"per_class": {"cat": 0.5}})
 

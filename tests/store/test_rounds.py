@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from store_world import REASON, World
-
 from probal.store import Store
+from tests.store.store_world import REASON, World
 
 
 def test_a_round_comes_back_as_written(world: World, store: Store):
