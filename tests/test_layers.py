@@ -37,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "random": set(),
     "gaussian": BASE | {"random"},
+    "posterior": ENGINE,
     "adapters": ENGINE,
     "acquisition": ENGINE,
     "encoders": BASE,
@@ -59,7 +60,17 @@ ROOMS: dict[str, set[str]] = {
     "app": HOUSE | {"web", "ui"},
 }
 
-ENGINE_ROOMS = {"random", "gaussian", "adapters", "acquisition", "encoders", "session", "worker", "simulate"}
+ENGINE_ROOMS = {
+    "random",
+    "gaussian",
+    "posterior",
+    "adapters",
+    "acquisition",
+    "encoders",
+    "session",
+    "worker",
+    "simulate",
+}
 HAS_TORCH = ENGINE_ROOMS | {"cli"}
 HAS_SQLALCHEMY = {"store"}
 HAS_STREAMLIT = {"app", "pages", "ui"}
