@@ -94,6 +94,21 @@ def test_rows_of_imagenets_own_names_are_near_its_classifier(loaded: EmbeddedEnc
     assert np.mean(found) >= 0.9
 
 
+def test_rows_are_the_designs_formula(loaded: EmbeddedEncoder) -> None:
+    """Σ_i softmax_i(cos(s - s̄, t_i - s̄) / 0.1) (w_i - w̄), s̄ and w̄ the means over ImageNet; in float64, a loop."""
+    known = loaded._sentences(class_descriptions()).astype(np.float64)  # [1000, 384]
+    weight = loaded._image_tower.classifier.weight.detach().numpy().astype(np.float64)  # [1000, 1280]
+    names = ["owl", "red bicycle"]
+    for name, row in zip(names, loaded.encode_texts(names), strict=True):
+        query = loaded._sentences([name])[0] - known.mean(axis=0)
+        cosine = [
+            query @ text / np.linalg.norm(query) / np.linalg.norm(text) for text in known - known.mean(axis=0)
+        ]
+        share = np.exp(np.array(cosine) / 0.1)
+        expected = (share / share.sum()) @ weight - weight.mean(axis=0)
+        np.testing.assert_allclose(row, expected, atol=1e-4 * np.abs(expected).max())
+
+
 def test_similar_words_have_similar_rows(loaded: EmbeddedEncoder) -> None:
     cosine = (rows := unit(loaded.encode_texts(["kitten", "cat", "lorry", "truck"]))) @ rows.T
     assert min(cosine[0, 1], cosine[2, 3]) > max(cosine[0, 2], cosine[0, 3], cosine[1, 2], cosine[1, 3])
