@@ -6,6 +6,8 @@ from probal.posterior.ggn import InfoNCE, Likelihood, SigLIP
 from probal.posterior.kron import Damping, KroneckerPrecision
 from probal.posterior.laplace import TowerPosterior, fit_posterior
 from probal.posterior.projection import Projection
+from probal.posterior.published import Published, PublishedTower, load_published
+from probal.posterior.saved import load_posterior, save_posterior
 
 __all__ = [
     "Curvature",
@@ -14,12 +16,17 @@ __all__ = [
     "KroneckerPrecision",
     "Likelihood",
     "Projection",
+    "Published",
+    "PublishedTower",
     "SigLIP",
     "TowerPosterior",
     "fit_posterior",
     "fit_prior_precision",
+    "load_posterior",
+    "load_published",
     "log_evidence",
     "measure",
     "measure_label_free",
     "measure_pairs",
+    "save_posterior",
 ]

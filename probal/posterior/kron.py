@@ -155,13 +155,12 @@ def psd_eigen(matrix: Tensor, name: str) -> tuple[Tensor, Tensor]:
     Raises ValueError, naming the matrix, where it is not square, not finite, not symmetric or clearly not
     positive semi-definite.
     """
-    if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
+    if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.numel():
         raise ValueError(f"{name} must be a square matrix, got shape {tuple(matrix.shape)}")
     full = matrix.double()
     if not bool(torch.isfinite(full).all()):
         raise ValueError(f"{name} has entries that are not finite")
-    largest = float(full.abs().max()) if full.numel() else 0.0
-    if float((full - full.mT).abs().max()) > FLOAT32_NOISE * largest:
+    if float((full - full.mT).abs().max()) > FLOAT32_NOISE * float(full.abs().max()):
         raise ValueError(f"{name} is not symmetric")
     values, vectors = torch.linalg.eigh((full + full.mT) / 2)
     if float(values[0]) < -FLOAT32_NOISE * float(values.abs().max()):
