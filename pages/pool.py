@@ -47,9 +47,13 @@ st.session_state["watching"] = busy
 st.fragment(watch, run_every=1 if busy else None)(project)
 
 with st.container(horizontal=True):
-    if st.button("Label", type="primary", icon=":material/keyboard:", disabled=not store.latest_round(project.id)):
+    if st.button(
+        "Label", type="primary", icon=":material/keyboard:", disabled=not store.latest_round(project.id)
+    ):
         st.switch_page("label.py", query_params={"project": project.name})
-    if st.button("Scan again", icon=":material/refresh:", disabled=busy, help="Picks up new and changed files."):
+    if st.button(
+        "Scan again", icon=":material/refresh:", disabled=busy, help="Picks up new and changed files."
+    ):
         store.enqueue(project.id, JobKind.PREPARE)
         st.rerun()
     if st.button("New project", icon=":material/add:"):

@@ -24,7 +24,9 @@ def live(project: Project) -> None:
     if status.job is not None:
         job_line(status.job)
     if not rounds:
-        empty_state("Nothing to show yet", "The images are still being read. Labels and the curve come after that.")
+        empty_state(
+            "Nothing to show yet", "The images are still being read. Labels and the curve come after that."
+        )
         return
     headline(status)
     points = latest_per_labels(metrics, ACCURACY)

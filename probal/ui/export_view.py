@@ -23,16 +23,24 @@ def preview(rows: Sequence[ExportRow]) -> None:
     """Counts per class and the first rows, and what the roles mean."""
     counts = Counter(row.label for row in rows)
     held_out = sum(row.role == "audit" for row in rows)
-    st.write(f"**{len(rows):,} labeled images** · " + " · ".join(f"{n:,} {name}" for name, n in counts.most_common()))
+    st.write(
+        f"**{len(rows):,} labeled images** · "
+        + " · ".join(f"{n:,} {name}" for name, n in counts.most_common())
+    )
     if held_out:
         st.caption(
             f"{held_out:,} of them measure the accuracy and carry the role `audit`: a model that is trained on "
             "them can no longer be measured with them. Flagged and skipped images are not in the export."
         )
     else:
-        st.caption("Flagged and skipped images are not in the export; nor are test images, which came with labels.")
+        st.caption(
+            "Flagged and skipped images are not in the export; nor are test images, which came with labels."
+        )
     table = pd.DataFrame(
-        [{"File": row.path, "Label": row.label, "Role": row.role, "Labeled by": row.annotator} for row in rows[:SHOWN]]
+        [
+            {"File": row.path, "Label": row.label, "Role": row.role, "Labeled by": row.annotator}
+            for row in rows[:SHOWN]
+        ]
     )
     st.dataframe(table, hide_index=True, width="stretch")
     if len(rows) > SHOWN:
@@ -63,7 +71,12 @@ def past_exports(exports: Sequence[ExportRecord]) -> None:
     with st.expander(f"Exports so far ({len(exports)})"):
         table = pd.DataFrame(
             [
-                {"When": one.created_at, "Labels": one.n, "Formats": ", ".join(one.formats), "Folder": one.path}
+                {
+                    "When": one.created_at,
+                    "Labels": one.n,
+                    "Formats": ", ".join(one.formats),
+                    "Folder": one.path,
+                }
                 for one in exports
             ]
         )

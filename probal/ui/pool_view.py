@@ -75,6 +75,8 @@ def problem_files(images: Sequence[ImageInfo]) -> None:
     for state, title in titles.items():
         found = [image for image in images if image.state is state]
         if found:
-            rows = pd.DataFrame({"File": [image.path for image in found], "Why": [image.reason for image in found]})
+            rows = pd.DataFrame(
+                {"File": [image.path for image in found], "Why": [image.reason for image in found]}
+            )
             with st.expander(f"{title} ({len(found):,})"):
                 st.dataframe(rows, hide_index=True, width="stretch")

@@ -124,7 +124,7 @@ def status(project: Named, workspace: Here) -> ProjectStatus:
 
 
 @router.get("/annotations")
-def annotations(
+def event_log(
     project: Named,
     workspace: Here,
     after: Annotated[int, Query(ge=0)] = 0,

@@ -29,9 +29,9 @@ def running(workspace: Path, log: Path) -> Iterator[str]:
     """Serves the workspace and yields the address; stops it as Ctrl-C would, and the worker with it."""
     port = free_port()
     with log.open("ab") as output:
+        flags = f"--server.port {port} --server.fileWatcherType none --server.headless true".split()
         server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-            + ["--server.fileWatcherType", "none", "--server.headless", "true"],
+            [sys.executable, "-m", "streamlit", "run", "app.py", *flags],
             cwd=ROOT,
             env={**os.environ, "PROBAL_WORKSPACE": str(workspace), "OMP_NUM_THREADS": "1"},
             stdout=output,

@@ -27,7 +27,9 @@ def page(name: str, project: str | None = None) -> AppTest:
 
 def texts(app: AppTest) -> str:
     """What a person reads on the page."""
-    return "\n".join(item.value for block in (app.title, app.subheader, app.markdown, app.caption) for item in block)
+    return "\n".join(
+        item.value for block in (app.title, app.subheader, app.markdown, app.caption) for item in block
+    )
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -39,7 +41,8 @@ def label_images(workspace: Workspace, project: Project, n: int) -> None:
     class_id = store.classes(project.id)[0].id
     images = store.images(project.id, state=ImageState.OK)[:n]
     events = [
-        Event(str(uuid.uuid4()), EventKind.LABEL, "ada", image_id=image.id, class_id=class_id) for image in images
+        Event(str(uuid.uuid4()), EventKind.LABEL, "ada", image_id=image.id, class_id=class_id)
+        for image in images
     ]
     assert not store.record(project.id, events, require_lease=False).rejected
 
@@ -155,7 +158,10 @@ def test_the_pool_page_counts_and_lists_what_it_found(ready: Make) -> None:
     app = page("pool", "shapes")
     numbers = {metric.label: metric.value for metric in app.metric}
     assert numbers == {"Images": "30", "Labeled": "0", "Set aside": "5", "Unreadable": "1", "Duplicates": "1"}
-    assert [expander.label for expander in app.expander] == ["Files that cannot be read (1)", "Duplicates (1)"]
+    assert [expander.label for expander in app.expander] == [
+        "Files that cannot be read (1)",
+        "Duplicates (1)",
+    ]
     tables = [table.value for table in app.dataframe]
     assert [list(table["File"]) for table in tables] == [["broken.png"], ["copy.png"]]
     assert all(table["Why"][0] for table in tables)

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 
 from probal.store import Store
-from probal.types import Project, StoredEvent
+from probal.types import EventKind, Project, StoredEvent
 from probal.ui.context import workspace_id
 from probal.web.api import create_api
 from probal.web.labeler import script, style
@@ -28,6 +28,7 @@ from probal.workspace import Workspace
 ROOT = "[data-testid=labeler]"
 PAINTED = f"{ROOT}[data-image-id]"
 ANNOTATOR = "ada"
+KEYS = {"1": "circle", "2": "square", "3": "triangle"}
 
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <style>%(style)s</style>
@@ -122,3 +123,24 @@ def strike(page: Page, key: str) -> int:
 def saved(page: Page) -> None:
     """Waits until the state line says that nothing is on its way."""
     expect(page.get_by_test_id("save-state")).to_have_text("All saved", timeout=30_000)
+
+
+def ignored(page: Page) -> int:
+    return int(page.get_attribute(ROOT, "data-ignored") or 0)
+
+
+def check_each_answer_was_on_screen(page: Page, harness: Harness) -> int:
+    """Every stored answer is one key struck at its painting, for the image of that painting; how many."""
+    struck = {(one["seq"], one["image"], one["key"]) for one in page.evaluate("struck")}
+    wanted = {name: key for key, name in KEYS.items()}
+    names = {info.id: info.name for info in harness.store.classes(harness.project.id)}
+    answers = [
+        one.event for one in harness.events() if one.event.kind not in (EventKind.UNDO, EventKind.REDO)
+    ]
+    for event in answers:
+        key = {EventKind.SKIP: "s", EventKind.CONFIRM: "Enter"}.get(event.kind) or wanted[
+            names[event.class_id or 0]
+        ]
+        assert (event.seq, event.image_id, key) in struck
+    assert len({event.seq for event in answers}) == len(answers)
+    return len(answers)

@@ -8,52 +8,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Mount
 
-from probal.types import EventKind, ImageState, Job, JobKind, Project, Role
-from probal.web.api import create_api
-from probal.web.media import MediaMiddleware
-from probal.web.security import HOSTS_VARIABLE, TOKEN_HEADER, image_url
+from probal.types import EventKind, Job, JobKind, Project, Role
+from probal.web.security import HOSTS_VARIABLE, TOKEN_HEADER
 from probal.workspace import Workspace
 from tests.drawn import propose_all
+from tests.web.calls import label, lease, send
 
 Make = Callable[..., Project]
-
-
-@pytest.fixture
-def client(workspace: Workspace) -> TestClient:
-    app = Starlette(
-        routes=[Mount("/api", create_api(workspace))],
-        middleware=[Middleware(MediaMiddleware, workspace=workspace)],
-    )
-    return TestClient(app, "http://127.0.0.1:8501", headers={TOKEN_HEADER: workspace.token})
-
-
-def lease(api: TestClient, n: int = 8, annotator: str = "ada", **more: Any) -> dict[str, Any]:
-    answer = api.post("/api/projects/shapes/lease", json={"annotator": annotator, "n": n, **more})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def label(item: dict[str, Any], class_id: int, annotator: str = "ada", **more: Any) -> dict[str, Any]:
-    return {
-        "event_id": str(uuid.uuid4()),
-        "seq": 1,
-        "kind": "label",
-        "image_id": item["image_id"],
-        "lease": item["lease"],
-        "class_id": class_id,
-        "annotator": annotator,
-        **more,
-    }
-
-
-def send(client: TestClient, *events: dict[str, Any]) -> dict[str, Any]:
-    answer = client.post("/api/projects/shapes/events", json={"events": list(events)})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def test_health_needs_no_token_and_everything_else_does(client: TestClient, ready: Make) -> None:
@@ -92,7 +54,9 @@ def test_a_foreign_name_for_this_machine_is_refused(client: TestClient, ready: M
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "[::1]:8501", "192.168.1.7", "lab.example.com"])
+@pytest.mark.parametrize(
+    "host", ["localhost:8501", "127.0.0.1", "[::1]:8501", "192.168.1.7", "lab.example.com"]
+)
 def test_names_without_a_domain_addresses_and_allowed_names_pass(
     client: TestClient, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,7 +218,9 @@ def answer_all(client: TestClient, kind: EventKind, class_id: int | None) -> Non
         send(client, *(label(item, class_id or 0, kind=kind) | {"class_id": class_id} for item in items))
 
 
-def test_an_empty_lease_says_why_and_what_to_do(client: TestClient, ready: Make, workspace: Workspace) -> None:
+def test_an_empty_lease_says_why_and_what_to_do(
+    client: TestClient, ready: Make, workspace: Workspace
+) -> None:
     project = ready(n=12, audit=2)
     answer_all(client, EventKind.LABEL, workspace.store.classes(project.id)[0].id)
     assert lease(client)["state"] == "refitting"
@@ -296,33 +262,3 @@ def test_status_rounds_and_curve(client: TestClient, ready: Make, workspace: Wor
     assert first["index"] == 0
     assert first["n_proposals"] == 25
     assert client.get("/api/projects/shapes/curve").json() == []
-
-
-def test_media_is_signed_immutable_and_known_only(
-    client: TestClient, ready: Make, workspace: Workspace
-) -> None:
-    project = ready()
-    item = lease(client)["items"][0]
-    del client.headers[TOKEN_HEADER]
-    answer = client.get(item["media"])
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-    first, second = workspace.store.images(project.id, state=ImageState.OK)[:2]
-    plain = f"/media/{first.content_hash}/320"
-    assert client.get(plain).status_code == 401
-    assert client.get(plain, headers={TOKEN_HEADER: workspace.token}).status_code == 200
-    borrowed = image_url(workspace.token, second.content_hash, 320).partition("?")[2]
-    assert client.get(f"{plain}?{borrowed}").status_code == 401
-    assert client.get(image_url(workspace.token, "0" * 64, 320)).status_code == 404
-    assert client.get(image_url(workspace.token, first.content_hash, 333)).status_code == 404
-    assert client.post(item["media"]).status_code == 405
-    assert client.get(item["media"], headers={"Host": "evil.example.com"}).status_code == 400
-
-
-def test_an_image_that_cannot_be_decoded_says_so(client: TestClient, ready: Make, workspace: Workspace) -> None:
-    project = ready()
-    broken = next(image for image in workspace.store.images(project.id) if image.path == "broken.png")
-    answer = client.get(image_url(workspace.token, broken.content_hash, 320))
-    assert answer.status_code == 404
-    assert "broken.png" in answer.json()["detail"]

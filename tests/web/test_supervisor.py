@@ -17,7 +17,11 @@ from probal.web.supervisor import WorkerSupervisor
 
 def command(log: Path, body: str) -> list[str]:
     """A stand-in for the worker that notes its process id and then does `body`."""
-    return [sys.executable, "-c", f"import os, time\nopen({str(log)!r}, 'a').write(f'{{os.getpid()}}\\n')\n{body}"]
+    return [
+        sys.executable,
+        "-c",
+        f"import os, time\nopen({str(log)!r}, 'a').write(f'{{os.getpid()}}\\n')\n{body}",
+    ]
 
 
 def pids(log: Path) -> list[int]:
@@ -71,7 +75,9 @@ def test_the_pause_grows_while_it_keeps_dying(tmp_path: Path, monkeypatch: pytes
     assert pauses[:4] == [1, 2, 4, 8]
 
 
-@pytest.mark.parametrize("body", ["time.sleep(600)", "import signal; signal.signal(15, signal.SIG_IGN); time.sleep(600)"])
+@pytest.mark.parametrize(
+    "body", ["time.sleep(600)", "import signal; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+)
 def test_leaving_stops_it_even_if_it_does_not_listen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:
@@ -103,4 +109,3 @@ def test_the_web_process_loads_no_torch(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
-

@@ -1,0 +1,111 @@
+"""Images and downloads: who may see them, how long they keep, what is in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from probal.types import ImageState, Project
+from probal.web.downloads import zip_folder
+from probal.web.security import TOKEN_HEADER, image_url
+from probal.workspace import Workspace
+from tests.web.calls import label, lease, send
+
+Make = Callable[..., Project]
+
+
+def test_media_is_signed_immutable_and_known_only(
+    client: TestClient, ready: Make, workspace: Workspace
+) -> None:
+    project = ready()
+    item = lease(client)["items"][0]
+    del client.headers[TOKEN_HEADER]
+    answer = client.get(item["media"])
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    first, second = workspace.store.images(project.id, state=ImageState.OK)[:2]
+    plain = f"/media/{first.content_hash}/320"
+    assert client.get(plain).status_code == 401
+    assert client.get(plain, headers={TOKEN_HEADER: workspace.token}).status_code == 200
+    borrowed = image_url(workspace.token, second.content_hash, 320).partition("?")[2]
+    assert client.get(f"{plain}?{borrowed}").status_code == 401
+    assert client.get(image_url(workspace.token, "0" * 64, 320)).status_code == 404
+    assert client.get(image_url(workspace.token, first.content_hash, 333)).status_code == 404
+    assert client.post(item["media"]).status_code == 405
+    assert client.get(item["media"], headers={"Host": "evil.example.com"}).status_code == 400
+
+
+def test_an_image_that_cannot_be_decoded_says_so(
+    client: TestClient, ready: Make, workspace: Workspace
+) -> None:
+    project = ready()
+    broken = next(image for image in workspace.store.images(project.id) if image.path == "broken.png")
+    answer = client.get(image_url(workspace.token, broken.content_hash, 320))
+    assert answer.status_code == 404
+    assert "broken.png" in answer.json()["detail"]
+
+
+def label_some(client: TestClient, workspace: Workspace, project: Project) -> int:
+    class_id = workspace.store.classes(project.id)[0].id
+    return len(send(client, *(label(item, class_id) for item in lease(client)["items"]))["accepted"])
+
+
+def test_labels_download_as_a_table(client: TestClient, ready: Make, workspace: Workspace) -> None:
+    n = label_some(client, workspace, ready())
+    answer = client.get("/api/projects/shapes/export", params={"format": "csv"})
+    assert answer.headers["content-disposition"] == 'attachment; filename="shapes-csv.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == n
+    assert {row["label"] for row in rows} == {"circle"}
+
+
+def test_folders_download_as_a_zip(client: TestClient, ready: Make, workspace: Workspace) -> None:
+    n = label_some(client, workspace, ready())
+    answer = client.get("/api/projects/shapes/export", params={"format": "imagefolder"})
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+        assert packed.testzip() is None
+        images = [name for name in packed.namelist() if name.endswith(".png")]
+    assert len(images) == n
+    assert {Path(name).parts[:3] for name in images} == {("shapes-imagefolder", "images", "circle")}
+
+
+@pytest.mark.parametrize("format", ["nope", "../csv", ""])
+def test_an_unknown_format_is_400_and_names_those_there_are(
+    client: TestClient, ready: Make, workspace: Workspace, format: str
+) -> None:
+    label_some(client, workspace, ready())
+    answer = client.get("/api/projects/shapes/export", params={"format": format})
+    assert answer.status_code == 400
+    assert "imagefolder" in answer.json()["detail"]
+
+
+def test_nothing_labeled_is_400(client: TestClient, ready: Make) -> None:
+    ready()
+    assert client.get("/api/projects/shapes/export").status_code == 400
+
+
+def test_a_download_leaves_nothing_behind(
+    client: TestClient, ready: Make, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_some(client, workspace, ready())
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    for format in ("csv", "imagefolder", "nope"):
+        client.get("/api/projects/shapes/export", params={"format": format})
+    assert list(scratch.iterdir()) == []
+
+
+def test_zipping_keeps_the_tree(tmp_path: Path) -> None:
+    (tmp_path / "out" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "out" / "a" / "b" / "c.csv").write_text("x")
+    with zipfile.ZipFile(zip_folder(tmp_path / "out", tmp_path / "out.zip")) as packed:
+        assert packed.namelist() == ["out/a/b/c.csv"]
