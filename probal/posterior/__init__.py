@@ -1,5 +1,6 @@
 """BayesVLM: a Laplace posterior over the last projection of each tower of a vision-language model."""
 
+from probal.posterior.baseline import constant_leverage, fit_temperature, tempered
 from probal.posterior.curvature import Curvature, measure, measure_label_free, measure_pairs
 from probal.posterior.evidence import fit_prior_precision, log_evidence
 from probal.posterior.ggn import InfoNCE, Likelihood, SigLIP
@@ -20,8 +21,10 @@ __all__ = [
     "PublishedTower",
     "SigLIP",
     "TowerPosterior",
+    "constant_leverage",
     "fit_posterior",
     "fit_prior_precision",
+    "fit_temperature",
     "load_posterior",
     "load_published",
     "log_evidence",
@@ -29,4 +32,5 @@ __all__ = [
     "measure_label_free",
     "measure_pairs",
     "save_posterior",
+    "tempered",
 ]
