@@ -6,7 +6,7 @@ logits by one cavity step. With s_ic the posterior variance of its logit, w = π
     cavity variance  s / (1 − s w)          cavity mean  f − s g / (1 − s w)
 
 The classes' coupling is dropped here; against the coupled form and against refitting n times the log
-likelihood differs by about 0.02 nats an image (benchmarks/hyperparameters.py).
+likelihood differs little where there is a prior, see benchmarks/hyperparameters.py.
 """
 
 from __future__ import annotations
