@@ -28,7 +28,7 @@ class Progress:
     """How far the labeling is; cheap enough to go with every answer."""
 
     labels: int
-    """Labels spent, audit included."""
+    """Labels spent, audit included, as the curve counts them."""
     round: int
     """Index of the latest round, 0 before the first."""
     batch_done: int
@@ -158,19 +158,17 @@ def refit_due(store: Store, project: Project) -> bool:
 def progress(store: Store, project: Project) -> Progress:
     """Labels so far, and how many of the running batch."""
     latest = store.latest_round(project.id)
-    since = latest.event_watermark if latest is not None else 0
-    return Progress(
-        labels=store.labels_spent(project.id),
-        round=latest.index if latest is not None else 0,
-        batch_done=store.changed_labels(project.id, since),
-        batch_size=project.config.batch_size,
-    )
+    if latest is None:
+        spent = store.labels_spent(project.id)
+        return Progress(spent, 0, spent, project.config.batch_size)
+    changed, more = store.label_changes(project.id, latest.event_watermark)
+    return Progress(latest.n_labels + more, latest.index, changed, project.config.batch_size)
 
 
 def status(store: Store, project: Project) -> ProjectStatus:
     """Images by state, labels, the audit, the latest measurements and the running job."""
     images = store.image_counts(project.id)
-    counts = {role: store.label_counts(project.id, role) for role in Role}
+    counts = store.label_counts_by_role(project.id)
     labeled = {role: sum(by_class.values()) for role, by_class in counts.items()}
     latest = store.latest_round(project.id)
     since = latest.event_watermark if latest is not None else 0

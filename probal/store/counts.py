@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, case, func, select
+from sqlalchemy import and_, bindparam, func, select
 
-from probal.store.labels import ANSWERING, NOW, current, is_void
+from probal.store.labels import answers, current, is_void
 from probal.store.repository import PROJECT, Repository
 from probal.store.schema import annotation, image
 from probal.types import EventKind, ImageState, Role
 
-_LABEL = current(annotation.c.project_id == PROJECT, until=True)
+_LABEL = current(annotation.c.project_id == PROJECT)
 _BY_CLASS = (
-    select(_LABEL.c.class_id, func.count())
+    select(image.c.role, _LABEL.c.class_id, func.count())
     .join(image, image.c.id == _LABEL.c.image_id)
-    .group_by(_LABEL.c.class_id)
+    .group_by(image.c.role, _LABEL.c.class_id)
 )
 
-# one row an image that left the queue; faster than `current` where the class does not matter
-_IS_FLAG = annotation.c.kind == EventKind.FLAG
-_ANSWER = (
-    select(
-        annotation.c.image_id,
-        func.max(case((_IS_FLAG, annotation.c.id), else_=0)).label("flag"),
-        func.max(case((_IS_FLAG, 0), else_=annotation.c.id)).label("label"),
-    )
-    .where(annotation.c.project_id == PROJECT, annotation.c.kind.in_(ANSWERING), ~is_void(annotation))
-    .group_by(annotation.c.image_id)
-    .subquery()
-)
+_ANSWER = answers(annotation.c.project_id == PROJECT)
 _FLAGGED = select(_ANSWER.c.image_id).where(_ANSWER.c.flag > _ANSWER.c.label).order_by(_ANSWER.c.image_id)
 _SPENT = (
     select(func.count())
@@ -56,10 +45,20 @@ _SKIPPED = (
 class Counts(Repository):
     def label_counts(self, project_id: int, role: Role | None = None) -> dict[int, int]:
         """Labeled images by class id, of one role or all; a class without one is absent."""
-        query = _BY_CLASS if role is None else _BY_CLASS.where(image.c.role == role)
+        counts: dict[int, int] = {}
+        for its_role, by_class in self.label_counts_by_role(project_id).items():
+            for class_id, n in by_class.items():
+                if role in (None, its_role):
+                    counts[class_id] = counts.get(class_id, 0) + n
+        return counts
+
+    def label_counts_by_role(self, project_id: int) -> dict[Role, dict[int, int]]:
+        """Labeled images by role and class id; every role is there, a class without one is not."""
+        counts: dict[Role, dict[int, int]] = {role: {} for role in Role}
         with self._db.read() as connection:
-            rows = connection.execute(query, {"project_id": project_id, "until": NOW})
-            return {class_id: n for class_id, n in rows}  # noqa: C416  a row is no pair to dict()
+            for role, class_id, n in connection.execute(_BY_CLASS, {"project_id": project_id}):
+                counts[Role(role)][class_id] = n
+        return counts
 
     def labels_spent(self, project_id: int) -> int:
         """Pool and audit images that have a label."""

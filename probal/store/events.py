@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from probal.store.judge import Judge
 from probal.store.labels import NOW, current, is_void
@@ -37,11 +37,11 @@ _LABELS = (
     .join(annotator, annotator.c.id == _LABEL.c.annotator_id)
     .order_by(_LABEL.c.image_id)
 )
-_SOME = current(
-    and_(annotation.c.project_id == PROJECT, annotation.c.image_id.in_(bindparam("some", expanding=True)))
-)
-_SOME_LABELS = select(_SOME, annotator.c.name.label("annotator")).join(
-    annotator, annotator.c.id == _SOME.c.annotator_id
+_SOME = current(annotation.c.image_id.in_(bindparam("some", expanding=True)))
+_SOME_LABELS = (
+    select(_SOME, annotator.c.name.label("annotator"))
+    .join(annotator, annotator.c.id == _SOME.c.annotator_id)
+    .where(annotator.c.project_id == PROJECT)
 )
 
 _LATER = annotation.alias("later")
@@ -113,8 +113,9 @@ class Events(Repository):
                 labels |= {row.image_id: _label(row) for row in rows}
         return labels
 
-    def changed_labels(self, project_id: int, since: int) -> int:
-        """Pool and audit images whose class now is another than at row `since`, none counting as one."""
+    def label_changes(self, project_id: int, since: int) -> tuple[int, int]:
+        """Pool and audit images whose class now is another than at row `since`, none counting as one;
+        and by how many labels there are more now than then."""
         parameters = {"project_id": project_id, "since": since}
         with self._db.read() as connection:
             then, now = (
@@ -124,7 +125,12 @@ class Events(Repository):
                 }
                 for until in (since, NOW)
             )
-        return sum(then.get(image_id) != now.get(image_id) for image_id in then.keys() | now.keys())
+        changed = sum(then.get(image_id) != now.get(image_id) for image_id in then.keys() | now.keys())
+        return changed, len(now) - len(then)
+
+    def changed_labels(self, project_id: int, since: int) -> int:
+        """The first number of `label_changes`."""
+        return self.label_changes(project_id, since)[0]
 
 
 def _label(row: AnyRow) -> CurrentLabel:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Subquery,
     Update,
     bindparam,
+    case,
     exists,
     func,
     select,
@@ -36,7 +37,7 @@ LEASED = (EventKind.LABEL, EventKind.CONFIRM, EventKind.SKIP, EventKind.FLAG)
 NOW = 2**62
 """Value of the parameter `until` that takes in the whole log."""
 
-_EVENT, _FLAG = annotation.alias("event"), annotation.alias("flag")
+_EVENT = annotation.alias("event")
 _UNDO, _REDO = annotation.alias("undo"), annotation.alias("redo")
 _UNTIL: BindParameter[int] = bindparam("until", type_=BigInteger)
 
@@ -62,33 +63,42 @@ def skipped(image_id: ColumnElement[int], after: ColumnElement[int] | int = 0) -
     )
 
 
-def current(scope: ColumnElement[bool], until: bool = False) -> Subquery:
-    """One row per labeled image: its label event. `scope` is a condition on `annotation`'s columns."""
-    last = func.row_number().over(
-        partition_by=annotation.c.image_id,
-        order_by=((annotation.c.kind == EventKind.ADJUDICATE).desc(), annotation.c.id.desc()),
-    )
-    ranked = (
+def answers(scope: ColumnElement[bool], until: bool = False) -> Subquery:
+    """One row per answered image: the last rows of each kind of answer, 0 for none.
+
+    `label` is the last label, confirm or adjudication, `settled` the last adjudication, `flag` the last flag.
+    `scope` is a condition on `annotation`'s columns.
+    """
+    kind, row = annotation.c.kind, annotation.c.id
+    return (
         select(
-            annotation.c.id,
             annotation.c.image_id,
-            annotation.c.class_id,
-            annotation.c.annotator_id,
-            annotation.c.duration_ms,
-            last.label("place"),
-            func.max(annotation.c.id).over(partition_by=annotation.c.image_id).label("newest"),
+            func.max(case((kind == EventKind.FLAG, 0), else_=row)).label("label"),
+            func.max(case((kind == EventKind.ADJUDICATE, row), else_=0)).label("settled"),
+            func.max(case((kind == EventKind.FLAG, row), else_=0)).label("flag"),
         )
-        .where(scope, annotation.c.kind.in_(LABELING), _upto(annotation, until), ~is_void(annotation, until))
+        .where(scope, kind.in_(ANSWERING), _upto(annotation, until), ~is_void(annotation, until))
+        .group_by(annotation.c.image_id)
         .subquery()
     )
-    flagged = exists().where(
-        _FLAG.c.image_id == ranked.c.image_id,
-        _FLAG.c.kind == EventKind.FLAG,
-        _FLAG.c.id > ranked.c.newest,
-        _upto(_FLAG, until),
-        ~is_void(_FLAG, until),
+
+
+def current(scope: ColumnElement[bool], until: bool = False) -> Subquery:
+    """One row per labeled image: its label event. `scope` as for `answers`."""
+    answer = answers(scope, until)
+    chosen = case((answer.c.settled > 0, answer.c.settled), else_=answer.c.label)
+    return (
+        select(
+            _EVENT.c.id,
+            _EVENT.c.image_id,
+            _EVENT.c.class_id,
+            _EVENT.c.annotator_id,
+            _EVENT.c.duration_ms,
+        )
+        .join(answer, _EVENT.c.id == chosen)
+        .where(answer.c.label > answer.c.flag)
+        .subquery()
     )
-    return select(ranked).where(ranked.c.place == 1, ~flagged).subquery()
 
 
 def refresh_open(scope: ColumnElement[bool]) -> Update:

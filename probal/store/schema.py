@@ -157,8 +157,8 @@ annotation = Table(
     UniqueConstraint("project_id", "event_id"),
     # the watermark, the log from a row on
     Index(None, "project_id", "id"),
-    # all labels, all skips
-    Index(None, "project_id", "kind", "id"),
+    # all labels, all skips; the image's id lets the index answer alone
+    Index(None, "project_id", "kind", "id", "image_id"),
     # an image's own history
     Index(None, "image_id", "kind", "id"),
     # is this event undone, is this undo redone

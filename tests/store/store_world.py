@@ -68,7 +68,7 @@ class World:
             event_watermark=self.store.watermark(self.id),
             candidate_hash="0" * 64,
             pending_ids=[5, 6],
-            n_labels=4,
+            n_labels=self.store.labels_spent(self.id),
             n_train=3,
             threads=2,
             versions={"numpy": "2"},

@@ -200,7 +200,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_annotation_project_id_id"), "annotation", ["project_id", "id"], unique=False)
     op.create_index(
-        op.f("ix_annotation_project_id_kind_id"), "annotation", ["project_id", "kind", "id"], unique=False
+        op.f("ix_annotation_project_id_kind_id_image_id"),
+        "annotation",
+        ["project_id", "kind", "id", "image_id"],
+        unique=False,
     )
     op.create_index(op.f("ix_annotation_target_id"), "annotation", ["target_id"], unique=False)
     op.create_table(
