@@ -6,6 +6,7 @@ directory.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,12 +15,16 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
+from probal.errors import UserError
 from probal.ui.context import open_workspace
 from probal.web.api import create_api
 from probal.web.media import MediaMiddleware
 from probal.web.supervisor import WorkerSupervisor
 
-workspace = open_workspace()
+try:
+    workspace = open_workspace()
+except UserError as error:
+    sys.exit(f"ProbAL cannot start: {error}")
 
 
 @asynccontextmanager

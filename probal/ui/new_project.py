@@ -40,8 +40,9 @@ def new_project_form() -> None:
         height=140,
     )
     names = split_names(text)
-    _complain(_problem(validate.class_names, names) if names else None)
-    if len(names) > 1:
+    problem = _class_problem(names) if names else None
+    _complain(problem)
+    if names and problem is None:
         st.caption(f"{len(names)} classes: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}")
     name = st.text_input("Project name", value=suggested_name(folder), max_chars=64)
     with st.expander("More settings"):
@@ -90,10 +91,9 @@ def _folder_problem(folder: str) -> str | None:
     return None if path.is_dir() else f"{path} is a file: give the folder that holds it"
 
 
-def _problem(check: object, value: object) -> str | None:
-    assert callable(check)
+def _class_problem(names: list[str]) -> str | None:
     try:
-        check(value)
+        validate.class_names(names)
     except UserError as error:
         return str(error)
     return None

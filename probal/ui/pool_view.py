@@ -60,7 +60,8 @@ def gallery(project: Project, images: Sequence[ImageInfo]) -> None:
     ]
     st.html(
         "<style>.pal-gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px}"
-        ".pal-gallery img{width:100%;aspect-ratio:1;object-fit:cover;border-radius:8px;background:#8883}"
+        ".pal-gallery img{width:100%;aspect-ratio:1;object-fit:cover;border-radius:8px;background:#8882;"
+        "border:1px solid #8884}"
         f"</style><div class='pal-gallery'>{''.join(tiles)}</div>"
     )
 

@@ -1,6 +1,6 @@
 /* view.js: the page of the labeler. Builds it once and fills it in; all text goes in as text, never as HTML. */
 
-const SMALL_SIDE = 96; // images up to this side are enlarged with hard pixels: digits, icons, patches
+const SMALL_SIDE = 64; // images up to this side are enlarged with hard pixels: digits, icons, patches
 const TOAST_MS = 7000;
 
 function make(tag, { cls, text, on = {}, ...attributes } = {}, ...children) {

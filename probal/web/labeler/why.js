@@ -1,8 +1,8 @@
 /* why.js: one line on why this image was picked, and the numbers behind it on demand. */
 
 const PHASES = {
-  coverage: "Looks unlike anything labeled so far",
-  random: "Drawn at random, as a control",
+  coverage: "typical of a group of images that has no label yet",
+  random: "drawn at random",
 };
 const UNCERTAINTIES = [
   ["total", "Uncertainty in all"],
@@ -35,7 +35,7 @@ class Why {
   }
 
   sentence({ phase, contested }) {
-    if (PHASES[phase]) return PHASES[phase].toLowerCase();
+    if (PHASES[phase]) return PHASES[phase];
     const [first, second] = contested ?? [];
     if (!first || !second) return `picked for its ${phase}`;
     return `undecided between ${this.share(first)} and ${this.share(second)}`;
