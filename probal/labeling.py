@@ -168,7 +168,7 @@ def progress(store: Store, project: Project) -> Progress:
 def status(store: Store, project: Project) -> ProjectStatus:
     """Images by state, labels, the audit, the latest measurements and the running job."""
     images = store.image_counts(project.id)
-    counts = store.label_counts_by_role(project.id)
+    counts = store.label_counts(project.id)
     labeled = {role: sum(by_class.values()) for role, by_class in counts.items()}
     latest = store.latest_round(project.id)
     since = latest.event_watermark if latest is not None else 0

@@ -43,16 +43,7 @@ _SKIPPED = (
 
 
 class Counts(Repository):
-    def label_counts(self, project_id: int, role: Role | None = None) -> dict[int, int]:
-        """Labeled images by class id, of one role or all; a class without one is absent."""
-        counts: dict[int, int] = {}
-        for its_role, by_class in self.label_counts_by_role(project_id).items():
-            for class_id, n in by_class.items():
-                if role in (None, its_role):
-                    counts[class_id] = counts.get(class_id, 0) + n
-        return counts
-
-    def label_counts_by_role(self, project_id: int) -> dict[Role, dict[int, int]]:
+    def label_counts(self, project_id: int) -> dict[Role, dict[int, int]]:
         """Labeled images by role and class id; every role is there, a class without one is not."""
         counts: dict[Role, dict[int, int]] = {role: {} for role in Role}
         with self._db.read() as connection:
