@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from probal.errors import UserError
@@ -27,7 +27,7 @@ from probal.store.migrations import HEAD, REVISIONS
 
 BUSY_SECONDS = 30.0
 MIGRATION_SECONDS = 120.0
-CACHE_KIB = 32 * 1024
+CACHE_KIB = 16 * 1024
 """Page cache of a connection: the default of 2 MiB does not hold the indexes of 100,000 images."""
 _WRITES = "probal_writes"
 
@@ -147,7 +147,7 @@ def _path_of(location: str | Path) -> Path:
 
 def _engine(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite+pysqlite:///{path}",
+        URL.create("sqlite+pysqlite", database=str(path)),
         connect_args={"timeout": BUSY_SECONDS},
         # threads wait at the write lock, not for a connection
         max_overflow=-1,

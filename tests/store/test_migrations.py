@@ -103,6 +103,15 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path):
     assert path.read_text() == "not a database, " * 100
 
 
+@pytest.mark.parametrize("folder", ["a b", "50% #1?x=y", "ümläut", "file:a"])
+def test_any_folder_name_will_do(tmp_path: Path, folder: str):
+    path = tmp_path / folder / "probal.sqlite"
+    path.parent.mkdir()
+    Store.open(path).close()
+    assert path.stat().st_size > 0
+    assert [found.name for found in tmp_path.iterdir()] == [folder]
+
+
 @pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///:memory:"])
 def test_other_urls_are_refused(url: str):
     with pytest.raises(UserError, match="sqlite:///PATH"):
