@@ -158,6 +158,21 @@ def test_a_key_struck_before_its_image_was_painted_counts_for_nothing(page: Page
     assert harness.labels() == {image: "circle"}
 
 
+def test_a_key_that_waited_while_the_page_was_busy_counts_for_nothing(page: Page, harness: Harness) -> None:
+    strike(page, "1")
+    page.evaluate(
+        """() => {
+            const late = new KeyboardEvent("keydown", {key: "2", bubbles: true});
+            // struck while the image before was on screen, and delivered only now
+            Object.defineProperty(late, "timeStamp", {value: 1});
+            document.body.dispatchEvent(late);
+        }"""
+    )
+    assert ignored(page) == 1
+    saved(page)
+    assert set(harness.labels().values()) == {"circle"}
+
+
 def test_every_control_has_a_name_and_the_keys_are_listed(page: Page, harness: Harness) -> None:
     for button in page.locator(f"{ROOT} button:visible").all():
         assert (button.get_attribute("aria-label") or button.inner_text()).strip()
