@@ -20,7 +20,7 @@ MAX_NAME = 100
 FORMULA_STARTS = "=+-@"
 """A spreadsheet that opens an export runs a cell that starts with one of these."""
 STRATEGIES = ("auto", "random", "typiclust", "margin-cluster", "margin-density", "margin", "entropy", "bald")
-ADAPTERS = ("bayes", "zero-shot")
+ADAPTERS = ("bayes", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""
 TAKEN_KEYS = frozenset("cr" + "zy" + "sf" + "h")
 """Streamlit's own; undo and redo; skip and flag; help."""

@@ -6,11 +6,17 @@ from collections.abc import Callable
 
 from probal.adapters.base import Adapter, AdapterPosterior, fingerprint
 from probal.adapters.bayes_adapter import BayesAdapter, LaplacePosterior
+from probal.adapters.clap import Clap
+from probal.adapters.linear_probe import LinearProbe
+from probal.adapters.tip_adapter import TipAdapter
 from probal.adapters.zero_shot import ZeroShot
 from probal.errors import UserError
 
 ADAPTERS: dict[str, Callable[[float], Adapter]] = {
     "bayes": lambda scale: BayesAdapter(scale),
+    "clap": lambda scale: Clap(scale),
+    "tip": lambda scale: TipAdapter(scale),
+    "linear": lambda scale: LinearProbe(scale),
     "zero-shot": lambda scale: ZeroShot(scale),
 }
 """Adapter ids; each is made from the encoder's logit scale."""
@@ -28,7 +34,10 @@ __all__ = [
     "Adapter",
     "AdapterPosterior",
     "BayesAdapter",
+    "Clap",
     "LaplacePosterior",
+    "LinearProbe",
+    "TipAdapter",
     "ZeroShot",
     "fingerprint",
     "load_adapter",

@@ -61,6 +61,13 @@ class Curvature:
         return inverse_a + gain.mT @ gain
 
 
+def span_of(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates U S [n,r] of rows x [n,D] in their own span, and its basis V [D,r]; r = 0 without rows."""
+    u, s, vt = torch.linalg.svd(x, full_matrices=False)
+    rank = int((s > 1e-6 * s[:1].sum()).sum())
+    return u[:, :rank] * s[:rank], vt[:rank].T
+
+
 def _log_joint(
     offset: Tensor, phi: Tensor, gains: Tensor, onehot: Tensor, weights: Tensor
 ) -> tuple[float, Tensor]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters._hyperparameters import choose_hyperparameters, choose_temperature
-from probal.adapters._softmax_gp import curvature, find_mode
+from probal.adapters._softmax_gp import curvature, find_mode, span_of
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 
@@ -144,9 +144,7 @@ class BayesAdapter:
         """
         check_labels(x, y, prior)
         labeled, prototypes = x.double(), prior.mean.double()
-        u, s, vt = torch.linalg.svd(labeled, full_matrices=False)
-        rank = int((s > 1e-6 * s[:1].sum()).sum())
-        span, v = u[:, :rank] * s[:rank], vt[:rank].T  # [n,r], [D,r]
+        span, v = span_of(labeled)
         zero_shot = labeled @ prototypes.T  # [n,C]
 
         gains = _gains(prior)

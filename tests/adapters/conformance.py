@@ -96,6 +96,24 @@ class AdapterConformance:
             np.testing.assert_allclose(alone.mean[0], together.mean[i], atol=1e-3)
             np.testing.assert_allclose(alone.var[0], together.var[i], atol=1e-4)
 
+    def test_exact_embeddings_are_their_unit_rows(self) -> None:
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+        rows, longer = posterior.logits(x), posterior.logits(GaussianEmbedding(3 * x))
+        np.testing.assert_allclose(longer.mean, rows.mean, atol=1e-3)
+        np.testing.assert_allclose(longer.variance(), rows.variance(), atol=1e-4)
+
+    def test_uncertain_embeddings_give_finite_logits(self) -> None:
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+        for images in (
+            GaussianEmbedding(x, torch.full_like(x, 0.01)),
+            GaussianEmbedding(x, leverage=torch.rand(30), shared=torch.eye(D) / D),
+        ):
+            found = posterior.logits(images)
+            assert torch.isfinite(found.predictive()).all()
+            assert (found.variance() >= 0).all()
+
     def test_wrong_labels_are_refused(self) -> None:
         x, y = self.labeled(4)
         with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4"):

@@ -8,6 +8,18 @@ class TestBayes(AdapterConformance):
     adapter_id = "bayes"
 
 
+class TestClap(AdapterConformance):
+    adapter_id = "clap"
+
+
+class TestTip(AdapterConformance):
+    adapter_id = "tip"
+
+
+class TestLinear(AdapterConformance):
+    adapter_id = "linear"
+
+
 class TestZeroShot(AdapterConformance):
     adapter_id = "zero-shot"
 

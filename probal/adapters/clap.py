@@ -1,0 +1,54 @@
+"""CLAP: the mode of BayesAdapter's model, with the paper's own weights per class.
+
+CLAP (Silva-Rodríguez et al. 2024, arXiv 2312.12730, eq. 9) minimizes the mean cross-entropy plus
+``Σ_c λ_c |w_c − t_c|²``, λ_c the mean zero-shot probability that the labeled images of class c give to c. That is the
+mode under w_c ~ N(t_c, (2nλ_c)⁻¹ I): n, because the paper's loss is a mean over the labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from probal.adapters._softmax_gp import find_mode, span_of
+from probal.adapters.base import check_labels
+from probal.adapters.linear import PointPosterior
+from probal.gaussian import GaussianEmbedding
+
+
+@dataclass(frozen=True)
+class Clap:
+    """MAP by Newton in the dual; the optimum that the paper's SGD aims at."""
+
+    scale: float
+
+    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> PointPosterior:
+        """See `Adapter.fit`. A class without labels takes the mean λ of the others, so it is finite (the paper's
+        code divides by its number of labels) and stays near its prototype."""
+        check_labels(x, y, prior)
+        prototypes = prior.mean.double()
+        zero_shot = self.scale * x.double() @ prototypes.T  # [n,C]
+        multipliers = class_multipliers(zero_shot, y)
+        span, v = span_of(x.double())
+        # |w − t|² in units of logits is |scale (w − t)|² / scale²
+        gains = self.scale / (2 * max(len(y), 1) * multipliers).sqrt()  # [C]
+        mode = find_mode(zero_shot, span, y, gains=gains)
+        weights = self.scale * prototypes + (v @ (mode.weights * gains)).T
+        return PointPosterior(
+            weights.to(x.dtype), {"scale": self.scale, "mean_multiplier": float(multipliers.mean())}
+        )
+
+
+def class_multipliers(zero_shot: Tensor, y: Tensor) -> Tensor:
+    """λ_c [C] in (0, 1]: mean zero-shot probability of the true class, from logits [n,C] and labels y [n]."""
+    classes = zero_shot.shape[1]
+    onehot = one_hot(y, classes).to(zero_shot.dtype)  # [n,C]
+    count = onehot.sum(0)  # [C]
+    if not len(y):
+        return torch.ones(classes, dtype=zero_shot.dtype)
+    found = (torch.softmax(zero_shot, 1) * onehot).sum(0) / count.clamp(min=1)
+    found = torch.where(count > 0, found, found[count > 0].mean())
+    return found.clamp(min=1e-3)  # a class that the prior gets wholly wrong is still held, if only just

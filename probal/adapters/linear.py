@@ -1,0 +1,40 @@
+"""Point estimates of class weights: what an adapter is without a posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
+
+
+@dataclass(frozen=True)
+class PointPosterior:
+    """Logits ``weights x̂`` of weights [C,D] that are taken as known."""
+
+    weights: Tensor
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
+        """Mean [N,C] of unit rows [N,D] without variance, or with that of the embeddings alone."""
+        if isinstance(images, GaussianEmbedding):
+            ex = images.second_moment()  # [N]
+            mean = (images.mean / ex.sqrt().unsqueeze(1)).to(self.weights.dtype) @ self.weights.T
+            if images.is_exact:
+                return GaussianLogits(mean, torch.zeros_like(mean))
+            if images.leverage is None or images.shared is None:
+                own = images.variance_along(self.weights.square()) / ex.unsqueeze(1)
+                return GaussianLogits(mean, own)
+            factor = shared_factor(self.weights, images.shared)
+            return GaussianLogits(mean, torch.zeros_like(mean), images.leverage / ex, factor)
+        mean = images.to(self.weights.dtype) @ self.weights.T
+        return GaussianLogits(mean, torch.zeros_like(mean))
+
+    def tensors(self) -> Mapping[str, Tensor]:
+        return {"weights": self.weights}
+
+    def hyperparameters(self) -> Mapping[str, float]:
+        return dict(self.settings)
