@@ -6,6 +6,7 @@ from probal.posterior.evidence import fit_prior_precision, log_evidence
 from probal.posterior.ggn import InfoNCE, Likelihood, SigLIP
 from probal.posterior.kron import Damping, KroneckerPrecision
 from probal.posterior.laplace import TowerPosterior, fit_posterior
+from probal.posterior.neighbours import Distance, expected_cosine, nearest_to_targets, wasserstein
 from probal.posterior.projection import Projection
 from probal.posterior.published import Published, PublishedTower, load_published
 from probal.posterior.saved import load_posterior, save_posterior
@@ -13,6 +14,7 @@ from probal.posterior.saved import load_posterior, save_posterior
 __all__ = [
     "Curvature",
     "Damping",
+    "Distance",
     "InfoNCE",
     "KroneckerPrecision",
     "Likelihood",
@@ -22,6 +24,7 @@ __all__ = [
     "SigLIP",
     "TowerPosterior",
     "constant_leverage",
+    "expected_cosine",
     "fit_posterior",
     "fit_prior_precision",
     "fit_temperature",
@@ -31,6 +34,8 @@ __all__ = [
     "measure",
     "measure_label_free",
     "measure_pairs",
+    "nearest_to_targets",
     "save_posterior",
     "tempered",
+    "wasserstein",
 ]

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 
-SMALLEST, LARGEST = 0.02, 50.0
+SMALLEST, LARGEST = 1e-3, 1e2
 """Temperatures searched."""
-_GRID = 17
+_GRID = 25
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -40,7 +40,7 @@ def tempered(logits: GaussianLogits, temperature: float) -> GaussianLogits:
 def fit_temperature(logits: GaussianLogits, labels: Tensor) -> float:
     """The temperature at which the predictive of `tempered(logits, T)` is likeliest for labels [N].
 
-    A grid over [0.02, 50], then golden section around its best point, in log T. With a variance the
+    A grid over [0.001, 100], then golden section around its best point, in log T. With a variance the
     likelihood may have more than one maximum, hence the grid. Raises ValueError for labels that do not fit.
     """
     if labels.shape != (len(logits),) or not len(logits):
