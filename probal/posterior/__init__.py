@@ -7,7 +7,7 @@ from probal.posterior.ggn import InfoNCE, Likelihood, SigLIP
 from probal.posterior.kron import Damping, KroneckerPrecision
 from probal.posterior.laplace import TowerPosterior, fit_posterior
 from probal.posterior.neighbours import Distance, expected_cosine, nearest_to_targets, wasserstein
-from probal.posterior.projection import Projection
+from probal.posterior.projection import Projection, span_of
 from probal.posterior.published import Published, PublishedTower, load_published
 from probal.posterior.saved import load_posterior, save_posterior
 
@@ -36,6 +36,7 @@ __all__ = [
     "measure_pairs",
     "nearest_to_targets",
     "save_posterior",
+    "span_of",
     "tempered",
     "wasserstein",
 ]

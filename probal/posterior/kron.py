@@ -32,15 +32,16 @@ class KroneckerPrecision:
     """Precision of `vec W`, W [D, P], as eigenvalues `e_pd` in the basis `u_p ⊗ v_d`.
 
     `A = U diag(alpha) Uᵀ` [P, P] is over activations and `B = V diag(beta) Vᵀ` [D, D] over outputs. With
-    `vec` stacking the columns of W the precision is `kron(A, B)` and its damping. All tensors are float64 and
-    results come in the type of the activations, float32 at the least. Made by :meth:`from_factors`. Raises
-    ValueError for a prior precision or temperature that is not a positive number.
+    `vec` stacking the columns of W the precision is `kron(A, B)` and its damping. V may span R < D directions
+    only: W is then exact in the others, and what is called [P, D] and [N, D] below is [P, R] and [N, R]. All
+    tensors are float64 and results come in the type of the activations, float32 at the least. Made by
+    :meth:`from_factors`. Raises ValueError for a prior precision or τ that is not a positive number.
     """
 
     alpha: Tensor  # [P]
     u: Tensor  # [P, P]
-    beta: Tensor  # [D]
-    v: Tensor  # [D, D]
+    beta: Tensor  # [D] or [R]
+    v: Tensor  # [D, D] or [D, R], orthonormal columns
     prior_precision: float
     """λ."""
     tau: float = 1.0
@@ -56,12 +57,22 @@ class KroneckerPrecision:
 
     @classmethod
     def from_factors(
-        cls, a: Tensor, b: Tensor, prior_precision: float, tau: float = 1.0, damping: Damping = Damping.EXACT
+        cls,
+        a: Tensor,
+        b: Tensor,
+        prior_precision: float,
+        tau: float = 1.0,
+        damping: Damping = Damping.EXACT,
+        span: Tensor | None = None,
     ) -> KroneckerPrecision:
-        """From symmetric positive semi-definite A [P, P] and B [D, D]. Raises ValueError where they are not."""
+        """From symmetric positive semi-definite A [P, P] and B [D, D]. Raises ValueError where they are not.
+
+        With `span` [D, R], orthonormal columns, W is uncertain in those output directions only and B is
+        `spanᵀ B span`.
+        """
         alpha, u = psd_eigen(a, "A")
-        beta, v = psd_eigen(b, "B")
-        return cls(alpha, u, beta, v, prior_precision, tau, damping)
+        beta, v = psd_eigen(b if span is None else span.mT @ b.double() @ span, "B")
+        return cls(alpha, u, beta, v if span is None else span @ v, prior_precision, tau, damping)
 
     def with_prior(self, prior_precision: float) -> KroneckerPrecision:
         """The same factors under another λ; the eigenbases are kept."""
@@ -80,7 +91,14 @@ class KroneckerPrecision:
         return float(self.eigenvalues.log().sum())
 
     def rotate(self, rows: Tensor) -> Tensor:
-        """Rows [N, D] in B's eigenbasis, `rows V`: cosines are kept, and covariances become diagonal."""
+        """Rows [N, D] in B's eigenbasis, `rows V`: cosines are kept, and covariances become diagonal.
+
+        Raises ValueError where V spans some directions only: a cosine needs them all.
+        """
+        if self.v.shape[0] != self.v.shape[1]:
+            raise ValueError(
+                "this posterior is of some output directions only, it has no basis to rotate into"
+            )
         return (rows.double() @ self.v).to(_kept(rows))
 
     def variance(self, a: Tensor) -> Tensor:
@@ -128,7 +146,7 @@ class KroneckerPrecision:
         """
         x = self._project(a)
         spread = self.eigenvalues.rsqrt()  # [P, D]
-        out = torch.empty(len(a), n_samples, len(self.beta), dtype=_kept(a))
+        out = torch.empty(len(a), n_samples, len(self.v), dtype=_kept(a))
         for k in range(n_samples):
             noise = torch.randn(spread.shape, generator=generator, dtype=torch.float64)
             out[:, k] = (x @ (noise * spread) @ self.v.mT).to(out.dtype)

@@ -29,6 +29,8 @@ class TowerPosterior:
     precision: KroneckerPrecision
     counted: frozenset[int] = frozenset()
     """Ids of the labeled images whose curvature is in already."""
+    span: Tensor | None = None  # [D, R]
+    """Output directions in which W is uncertain; None for all."""
 
     def embed(self, activations: Tensor, residual: Tensor | None = None) -> GaussianEmbedding:
         """Embeddings of activations [N, P] as one leverage each and a shared [D, D], in the original basis.
@@ -78,7 +80,7 @@ class TowerPosterior:
 
     def log_evidence(self) -> float:
         """Log evidence at this λ, nats, up to a constant."""
-        return log_evidence(self.precision, self.projection.square_norm)
+        return log_evidence(self.precision, self.projection.square_norm(self.span))
 
     def update(
         self,
@@ -107,7 +109,8 @@ class TowerPosterior:
         chosen = None if residual is None else residual[keep]
         added = measure(self.projection, activations[keep], targets, likelihood, chosen)
         curvature = self.curvature + added
-        fitted = fit_posterior(self.projection, curvature, self.precision.damping, self.precision.tau)
+        damping, tau = self.precision.damping, self.precision.tau
+        fitted = fit_posterior(self.projection, curvature, damping, tau, span=self.span)
         return replace(fitted, counted=frozenset(seen))
 
 
@@ -117,8 +120,13 @@ def fit_posterior(
     damping: Damping = Damping.EXACT,
     tau: float = 1.0,
     prior_precision: float | None = None,
+    span: Tensor | None = None,
 ) -> TowerPosterior:
     """The Laplace posterior of a projection; λ by the evidence unless it is given.
+
+    `span` [D, R], orthonormal columns (see `span_of`), leaves W exact in all other output directions. A few
+    classes determine a few directions. In the rest the posterior is the prior, and there the evidence prefers
+    it wide: weights that were learned elsewhere look improbable for nothing.
 
     Raises ValueError for a curvature of other widths than the projection's, and where the evidence has no
     maximum.
@@ -130,8 +138,8 @@ def fit_posterior(
             f"the projection has {expected[0]} (bias included) and {expected[1]}"
         )
     precision = KroneckerPrecision.from_factors(
-        curvature.a, curvature.b, 1.0 if prior_precision is None else prior_precision, tau, damping
+        curvature.a, curvature.b, 1.0 if prior_precision is None else prior_precision, tau, damping, span
     )
     if prior_precision is None:
-        precision = fit_prior_precision(precision, projection.square_norm)
-    return TowerPosterior(projection, curvature, precision)
+        precision = fit_prior_precision(precision, projection.square_norm(span))
+    return TowerPosterior(projection, curvature, precision, span=span)

@@ -45,11 +45,11 @@ class Projection:
         """P, and one more for the bias."""
         return self.weight.shape[1] + (self.bias is not None)
 
-    @property
-    def square_norm(self) -> float:
-        """`‖W‖²`, bias included: what the prior pulls to zero."""
-        bias = 0.0 if self.bias is None else float(self.bias.square().sum())
-        return float(self.weight.square().sum()) + bias
+    def square_norm(self, span: Tensor | None = None) -> float:
+        """`‖W‖²`, bias included: what the prior pulls to zero; `‖spanᵀW‖²` for output directions span [D, R]."""
+        parts = [self.weight] if self.bias is None else [self.weight, self.bias[:, None]]
+        columns = torch.cat(parts, 1)
+        return float((columns if span is None else span.mT @ columns).square().sum())
 
     def inputs(self, activations: Tensor) -> Tensor:
         """Activations [N, P] with the bias's column of ones where there is a bias, [N, P or P + 1]."""
@@ -74,3 +74,14 @@ class Projection:
                 raise ValueError(f"residual must be [N, D] = {tuple(z.shape)}, got {tuple(residual.shape)}")
             z = z + residual.double()
         return z.to(torch.promote_types(activations.dtype, torch.float32))
+
+
+def span_of(rows: Tensor) -> Tensor:
+    """Orthonormal columns [D, R] spanning rows [C, D], R their rank; float64.
+
+    With the class rows it is the output directions that the logits read: with W uncertain there only, what no
+    likelihood ever saw stays exact.
+    """
+    _, values, directions = torch.linalg.svd(rows.double(), full_matrices=False)
+    tiny = torch.finfo(torch.float32).eps * max(rows.shape)  # rows may have been rounded to float32
+    return directions[values > tiny * values.max()].mT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,6 +30,8 @@ def save_posterior(path: Path, posterior: TowerPosterior) -> None:
     }
     if posterior.projection.bias is not None:
         tensors["bias"] = posterior.projection.bias
+    if posterior.span is not None:
+        tensors["span"] = posterior.span
     numbers = {
         "count": posterior.curvature.count,
         "pseudo_count": posterior.curvature.pseudo_count,
@@ -71,8 +74,9 @@ def load_posterior(path: Path) -> TowerPosterior:
             Damping(numbers["damping"]),
             float(numbers["tau"]),
             float(numbers["prior_precision"]),
+            tensors.get("span"),
         )
         counted = frozenset(tensors["counted"].tolist())
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}); estimate the posterior again") from error
-    return TowerPosterior(loaded.projection, loaded.curvature, loaded.precision, counted)
+    return replace(loaded, counted=counted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -10,7 +10,16 @@ from posterior_world import C, D, N, P, curvature, draw, projection, spd
 from torch import Tensor
 
 from probal.gaussian import GaussianEmbedding, cosine_logits, cosine_moments
-from probal.posterior import Damping, InfoNCE, SigLIP, TowerPosterior, fit_posterior, measure
+from probal.posterior import (
+    Damping,
+    InfoNCE,
+    Projection,
+    SigLIP,
+    TowerPosterior,
+    fit_posterior,
+    measure,
+    span_of,
+)
 
 LOSSES = [InfoNCE(6.0), SigLIP(6.0, -2.0)]
 BOTH = pytest.mark.parametrize("damping", list(Damping))
@@ -168,6 +177,36 @@ def test_nothing_handed_in_is_changed(damping: Damping) -> None:
     assert start.counted == frozenset()
     with pytest.raises(FrozenInstanceError):
         start.curvature = seen  # type: ignore[misc]
+
+
+@BOTH
+def test_uncertain_in_some_output_directions_only(damping: Damping) -> None:
+    """Against Monte Carlo and the dense evidence of the weights that are left uncertain, spanᵀW [2, P]."""
+    tower, seen, span = projection(), curvature(), span_of(CLASSES[:2])
+    there = fit_posterior(tower, seen, damping, span=span)
+    part = fit_posterior(
+        Projection(span.mT @ tower.weight), replace(seen, ggn=span.mT @ seen.ggn @ span), damping
+    )
+    assert there.precision.prior_precision == pytest.approx(part.precision.prior_precision)
+    assert there.log_evidence() == pytest.approx(part.log_evidence())
+    rows = there.embed(ACTIVATIONS)
+    torch.testing.assert_close(rows.mean, posterior(damping).embed(ACTIVATIONS).mean)
+    inside = span @ part.embed(ACTIVATIONS).covariance(2) @ span.mT
+    torch.testing.assert_close(rows.covariance(2), inside)
+    draws = there.sample(ACTIVATIONS, 3, torch.Generator().manual_seed(0)) - rows.mean[:, None]
+    outside = torch.eye(D, dtype=torch.float64) - span @ span.mT
+    assert (draws @ outside).abs().max() < 1e-12
+    updated = there.update(torch.arange(N), ACTIVATIONS, CLASSES, LOSSES[0])
+    assert updated.span is span
+    with pytest.raises(ValueError, match="some output directions only"):
+        there.embed_rotated(ACTIVATIONS)
+
+
+def test_a_span_has_the_rank_of_its_rows() -> None:
+    span = span_of(torch.cat([CLASSES[:2], CLASSES[:1] + CLASSES[1:2]]).float())
+    assert span.shape == (D, 2)
+    torch.testing.assert_close(span.mT @ span, torch.eye(2, dtype=torch.float64))
+    torch.testing.assert_close(span @ span.mT @ CLASSES[0], CLASSES[0], rtol=1e-5, atol=1e-5)
 
 
 def test_float32_in_float32_out() -> None:

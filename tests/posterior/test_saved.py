@@ -10,7 +10,7 @@ from posterior_world import C, D, N, P, curvature, draw, projection
 from safetensors.torch import load_file, save_file
 
 from probal.errors import UserError
-from probal.posterior import Damping, InfoNCE, fit_posterior, load_posterior, save_posterior
+from probal.posterior import Damping, InfoNCE, fit_posterior, load_posterior, save_posterior, span_of
 
 
 @pytest.mark.parametrize("damping", list(Damping))
@@ -32,6 +32,15 @@ def test_round_trip(tmp_path: Path, damping: Damping, bias: bool) -> None:
         assert saved.curvature.pseudo_count == mine.curvature.pseudo_count == 9.0
         assert saved.precision.damping is mine.precision.damping
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["image.safetensors"]
+
+
+def test_round_trip_of_some_output_directions(tmp_path: Path) -> None:
+    there = fit_posterior(projection(), curvature(), span=span_of(draw(2, D, seed=2)))
+    save_posterior(tmp_path / "p", there)
+    back = load_posterior(tmp_path / "p")
+    a = draw(N, P, seed=1)
+    torch.testing.assert_close(back.embed(a).covariance(1), there.embed(a).covariance(1), rtol=0, atol=0)
+    assert back.log_evidence() == there.log_evidence()
 
 
 def test_wrong_files(tmp_path: Path) -> None:
