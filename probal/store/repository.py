@@ -16,7 +16,7 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 PROJECT: BindParameter[int] = bindparam("project_id", type_=Integer)
 """The parameter that every prepared query has."""
 
-CHUNK = 1000
+CHUNK = 2000
 """Rows per statement: keeps one write short and stays below the parameters a statement may have."""
 
 
