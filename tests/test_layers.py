@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"types", "errors"}
-ENGINE = BASE | {"random", "gaussian"}
+ENGINE = BASE | {"random", "threads", "gaussian"}
 HOUSE = BASE | {
     "encoders",
     "pool",
@@ -36,7 +36,8 @@ ROOMS: dict[str, set[str]] = {
     "types": {"kinds"},
     "errors": set(),
     "random": set(),
-    "gaussian": BASE | {"random"},
+    "threads": set(),
+    "gaussian": BASE | {"random", "threads"},
     "posterior": ENGINE,
     "adapters": ENGINE,
     "acquisition": ENGINE,
@@ -62,6 +63,7 @@ ROOMS: dict[str, set[str]] = {
 
 ENGINE_ROOMS = {
     "random",
+    "threads",
     "gaussian",
     "posterior",
     "adapters",

@@ -15,6 +15,7 @@ from torch import Tensor
 from probal.acquisition.scores import Uncertainty, uncertainty
 from probal.errors import UserError
 from probal.gaussian import GaussianLogits
+from probal.threads import single_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,7 @@ class Pick:
     """Cosine to it."""
 
 
+@single_thread()
 def ask(strategy: Strategy, state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Pick]:
     """Let a strategy choose `batch` rows and say why; fewer when the pool has no more.
 

@@ -26,6 +26,7 @@ from probal.adapters._hyperparameters import choose_hyperparameters, choose_temp
 from probal.adapters._softmax_gp import curvature, find_mode, span_of
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
+from probal.threads import single_thread
 
 _CHUNK = 4096
 
@@ -137,6 +138,7 @@ class BayesAdapter:
     amplitude: float | None = None
     temperature: float | None = None
 
+    @single_thread()
     def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> LaplacePosterior:
         """Posterior of x [n,D], y [n] around prototypes [C,D]; see `Adapter.fit`.
 

@@ -17,6 +17,7 @@ from probal.adapters._softmax_gp import find_mode, span_of
 from probal.adapters.base import check_labels
 from probal.adapters.linear import PointPosterior
 from probal.gaussian import GaussianEmbedding
+from probal.threads import single_thread
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Clap:
 
     scale: float
 
+    @single_thread()
     def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> PointPosterior:
         """See `Adapter.fit`. A class without labels takes the mean λ of the others, so it is finite (the paper's
         code divides by its number of labels) and stays near its prototype."""

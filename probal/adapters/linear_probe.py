@@ -11,6 +11,7 @@ from probal.adapters._softmax_gp import find_mode, span_of
 from probal.adapters.base import check_labels
 from probal.adapters.linear import PointPosterior
 from probal.gaussian import GaussianEmbedding
+from probal.threads import single_thread
 
 INVERSE_REGULARIZATION = 316.0
 """scikit-learn's C on unit rows. CLIP's own probe searches 10⁻⁶ to 10⁶ on held-out labels, which few-shot learning
@@ -28,6 +29,7 @@ class LinearProbe:
     scale: float
     inverse_regularization: float = INVERSE_REGULARIZATION
 
+    @single_thread()
     def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> PointPosterior:
         """See `Adapter.fit`; of the prior only the shape is read once there are labels."""
         check_labels(x, y, prior)

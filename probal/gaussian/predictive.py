@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
+
+from probal.threads import single_thread
 
 BLOCK_ELEMENTS = 1 << 16
 """Numbers in one working block (256 KiB of float32): stays in the cache and bounds the memory."""
@@ -161,21 +162,6 @@ def qmc_moments(
             predictive[rows] = (p_sum / n_samples).mT
             expected_entropy[rows] = entropy_sum / n_samples
     return predictive, expected_entropy
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Run torch's many small operations on one thread.
-
-    Beside another busy process every parallel operation waits for a thread that is not scheduled: measured on
-    2 shared cores, these loops took 15 to 50 times longer on two threads than on one.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _blocks(n: int, row_elements: int) -> Iterator[slice]:
