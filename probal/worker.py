@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -37,7 +38,7 @@ def worker_lock(workspace: Workspace) -> FileLock:
 def run_job(session: Session, job: Job, watch: Watch | None = None) -> None:
     """Run one claimed job and note its end; a failure is kept with the job in a sentence, not raised.
 
-    `watch` sees the progress too. KeyboardInterrupt is noted and raised again.
+    `watch` sees the progress too. KeyboardInterrupt puts the job back in the queue and is raised again.
     """
     store = session.store
     last = 0.0
@@ -67,7 +68,7 @@ def run_job(session: Session, job: Job, watch: Watch | None = None) -> None:
     except UserError as error:
         store.fail(job.id, str(error))
     except KeyboardInterrupt:
-        store.fail(job.id, "interrupted; run it again to go on")
+        store.release(job.id)  # whoever works here next goes on from what is complete
         raise
     except Exception as error:
         log.exception("job %d (%s) failed", job.id, job.kind)
@@ -129,6 +130,8 @@ def main() -> None:
     parser.add_argument("--parent-pid", type=int, help="stop when this process is no longer the parent")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    # a stopped server ends its worker so; the job at hand goes back to the queue
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         serve(Workspace(arguments.workspace), arguments.parent_pid)
     except Timeout:

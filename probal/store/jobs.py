@@ -66,6 +66,10 @@ class Jobs(Repository):
         """Mark a running job as failed; `error` is the line a person reads."""
         self._set(job_id, state=JobState.FAILED, error=error, finished_at=utc_now())
 
+    def release(self, job_id: int) -> None:
+        """Put a running job back in the queue: its worker was asked to stop, which counts as no attempt."""
+        self._set(job_id, state=JobState.QUEUED, heartbeat=None, worker=None, attempts=job.c.attempts - 1)
+
     def requeue_stale(self, seconds: float) -> int:
         """Queue again the running jobs with no heartbeat for so long: their worker is gone.
 

@@ -61,6 +61,22 @@ def test_what_a_killed_worker_left_running_is_done_again(workspace: Workspace, p
     assert job.state is JobState.DONE
 
 
+def test_a_worker_asked_to_stop_gives_its_job_back_and_no_stop_counts(
+    workspace: Workspace, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("probal.session.loop.prepare", stopped)
+        for _ in range(5):
+            with pytest.raises(KeyboardInterrupt):
+                worker.drain(workspace, project)
+            assert [job.state for job in workspace.store.jobs(project.id)] == [JobState.QUEUED]
+    (job,) = worker.drain(workspace, project)
+    assert job.state is JobState.DONE
+
+
 def test_with_a_worker_at_work_drain_follows_it(workspace: Workspace, project: Project) -> None:
     def other() -> None:
         with worker.worker_lock(workspace):
