@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters._hyperparameters import choose_hyperparameters, choose_temperature
+from probal.adapters._joint import draw_images, draw_weights
 from probal.adapters._softmax_gp import curvature, find_mode, span_of
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
@@ -49,6 +50,8 @@ class LaplacePosterior:
     basis: Tensor  # [D,r] = √κ V
     half: Tensor  # [C,r,r], S_c = half_c half_cᵀ
     gains: Tensor  # [C] prior deviation of each class relative to √κ
+    phi: Tensor  # [n,r] float64, the labeled rows in `basis`: with probs the whole Hessian, for joint draws
+    probs: Tensor  # [n,C] float64, their probabilities at the mode
     scale: float
     amplitude: float
     temperature: float
@@ -76,6 +79,30 @@ class LaplacePosterior:
         gain = (shift - (var.mean(1) - shift) / (classes - 1)).clamp(min=0)  # [N]
         ones = torch.ones(classes, 1, dtype=mean.dtype)
         return GaussianLogits(mean, (var - gain.unsqueeze(1)).clamp(min=0), gain, ones)
+
+    def joint(self, images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:
+        """K draws of the logits of all images together, [N,K,C]: draw k sees one and the same θ_k everywhere.
+
+        The covariance of (i, c) and (j, c') is ``temperature · x̂_iᵀ Σ_cc' x̂_j``, classes coupled as the exact
+        Hessian has them. `images` are unit rows [N,D]; or draws [N,K,D] of rows that share the θ of an image
+        tower (`TowerPosterior.sample`, divided by the root of the second moment); or a GaussianEmbedding, whose
+        rows are independent given the moments. Images to be compared belong in one call. Beyond the result,
+        memory is bounded in K and N. Raises ValueError for fewer than one sample and shapes that do not fit.
+        """
+        if n_samples < 1:
+            raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+        image_noise = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        rows = draw_images(images, n_samples, image_noise).to(self.weights.dtype)  # [N,1 or K,D]
+        out = torch.empty(len(rows), n_samples, len(self.weights), dtype=self.weights.dtype)
+        at = 0
+        for noise in draw_weights(
+            self.phi, self.probs, self.gains.double(), self.basis, self.amplitude, n_samples, generator
+        ):
+            weights = self.weights + (self.temperature**0.5 * noise).to(self.weights.dtype)  # [k,C,D]
+            for k, each in enumerate(weights, start=at):
+                out[:, k] = rows[:, k if rows.shape[1] > 1 else 0] @ each.mT
+            at += len(weights)
+        return out
 
     def _embedded(self, images: GaussianEmbedding) -> GaussianLogits:
         ex = images.second_moment()  # [N]
@@ -118,6 +145,8 @@ class LaplacePosterior:
             "basis": self.basis,
             "half": self.half,
             "gains": self.gains,
+            "phi": self.phi,
+            "probs": self.probs,
             "hyperparameters": scalars,
         }
 
@@ -166,6 +195,8 @@ class BayesAdapter:
             basis=basis.to(x.dtype),
             half=torch.linalg.cholesky(covariance).to(x.dtype),
             gains=gains.to(x.dtype),
+            phi=phi,
+            probs=mode.probs,
             scale=scale,
             amplitude=amplitude,
             temperature=temperature,
