@@ -8,14 +8,12 @@ from dataclasses import asdict
 from probal import labeling
 from probal.store import Store
 from probal.types import (
-    ImageState,
     Job,
     JobKind,
     JobState,
     LeaseItem,
     Project,
     Reason,
-    Role,
 )
 from probal.web.models import (
     Annotation,
@@ -39,8 +37,9 @@ WAITING = {
 
 def items(store: Store, project: Project, leased: Sequence[LeaseItem], token: str) -> list[Item]:
     """Leased images with signed addresses; fields that an audit image lacks stay unset."""
-    shown = any(item.why is not None and item.why.nearest_labeled is not None for item in leased)
-    labels = {label.image_id: label.class_id for label in store.current_labels(project.id)} if shown else {}
+    nearest = {item.why.nearest_labeled for item in leased if item.why is not None}
+    found = store.labels_of(project.id, [image_id for image_id in nearest if image_id is not None])
+    labels = {image_id: label.class_id for image_id, label in found.items()}
     return [_item(store, project, item, labels, token) for item in leased]
 
 
@@ -99,7 +98,7 @@ def queue_state(store: Store, project: Project, any_leased: bool) -> tuple[Queue
         return QueueState.FAILED, f"{newest.error} Open Pool and scan again once that is mended."
     if store.latest_round(project.id) is None:
         return QueueState.PREPARING, "Waiting for the images to be read. Open Pool to see how far it is"
-    left = _unanswered(store, project)
+    left = store.unanswered_images(project.id)
     if left:
         what = "image is" if left == 1 else "images are"
         return QueueState.EXHAUSTED, f"{left} {what} in another window's hands and come back in some minutes."
@@ -110,16 +109,6 @@ def _how_far(job: Job) -> str:
     if job.state is JobState.QUEUED:
         return " (waiting for the worker)"
     return f": {job.done} of {job.total}" if job.total else "…"
-
-
-def _unanswered(store: Store, project: Project) -> int:
-    """Readable pool and audit images that have neither a label nor a flag."""
-    answered = {label.image_id for label in store.current_labels(project.id)}
-    answered |= set(store.flagged_images(project.id))
-    return sum(
-        image.role is not Role.TEST and image.id not in answered
-        for image in store.images(project.id, state=ImageState.OK)
-    )
 
 
 def event_log(store: Store, project: Project, after: int, limit: int) -> Annotations:
