@@ -145,13 +145,13 @@ def test_types_of_results() -> None:
 
 
 def test_inside_it_is_float64() -> None:
-    """With eigenvalues over ten orders a float32 inverse has no correct digit in the smallest variances."""
+    """Eigenvalues over twelve orders, as real factors have: in float32 the small ones would be rounding."""
     spread = torch.logspace(-6, 6, P, dtype=torch.float64)
-    a = torch.eye(P, dtype=torch.float32)
-    there = KroneckerPrecision.from_factors(torch.diag(spread), eye(D), 1e-6, damping=Damping.FACTORED)
-    root = 1e-3
-    truth = 1 / ((spread + root) * (1 + root))
-    torch.testing.assert_close(there.variance(a)[:, 0].double(), truth, rtol=1e-6, atol=0)
+    u = torch.linalg.qr(draw(P, P, seed=7)).Q
+    there = KroneckerPrecision.from_factors((u * spread) @ u.mT, eye(D), 1e-6, damping=Damping.FACTORED)
+    truth = 1 / ((spread + 1e-3) * (1 + 1e-3))  # √λ = 1e-3
+    torch.testing.assert_close(there.variance(u.mT)[:, 0], truth, rtol=1e-6, atol=0)
+    torch.testing.assert_close(there.variance(u.mT.float())[:, 0].double(), truth, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize(
