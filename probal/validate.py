@@ -19,7 +19,18 @@ MAX_CLASSES = 1000
 MAX_NAME = 100
 FORMULA_STARTS = "=+-@"
 """A spreadsheet that opens an export runs a cell that starts with one of these."""
-STRATEGIES = ("auto", "random", "typiclust", "margin-cluster", "margin-density", "margin", "entropy", "bald")
+STRATEGIES = (
+    "auto",
+    "random",
+    "typiclust",
+    "margin-cluster",
+    "margin-density",
+    "margin",
+    "entropy",
+    "least-confidence",
+    "bald",
+    "epig",
+)
 ADAPTERS = ("bayes", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""
 TAKEN_KEYS = frozenset("cr" + "zy" + "sf" + "h")

@@ -5,10 +5,26 @@ from __future__ import annotations
 import torch
 
 from probal.acquisition.auto import auto
-from probal.acquisition.base import AcquisitionState, Choice, Pick, Strategy, ask
-from probal.acquisition.batch import margin_cluster, margin_density, top_bald, top_entropy, top_margin
+from probal.acquisition.base import AcquisitionState, Choice, Pick, Strategy, Target, ask
+from probal.acquisition.batch import (
+    margin_cluster,
+    margin_density,
+    top_bald,
+    top_confidence,
+    top_entropy,
+    top_margin,
+)
 from probal.acquisition.cold_start import random, typiclust
-from probal.acquisition.scores import bald, entropy, expected_entropy, margin, uncertainty
+from probal.acquisition.epig import epig, top_epig
+from probal.acquisition.scores import (
+    bald,
+    bald_second_order,
+    entropy,
+    expected_entropy,
+    least_confidence,
+    margin,
+    uncertainty,
+)
 from probal.errors import UserError
 
 STRATEGIES: dict[str, Strategy] = {
@@ -19,7 +35,9 @@ STRATEGIES: dict[str, Strategy] = {
     "margin-density": margin_density,
     "margin": top_margin,
     "entropy": top_entropy,
+    "least-confidence": top_confidence,
     "bald": top_bald,
+    "epig": top_epig,
 }
 
 
@@ -41,10 +59,14 @@ __all__ = [
     "Choice",
     "Pick",
     "Strategy",
+    "Target",
     "bald",
+    "bald_second_order",
     "entropy",
+    "epig",
     "expected_entropy",
     "find_strategy",
+    "least_confidence",
     "margin",
     "propose",
     "uncertainty",

@@ -25,7 +25,5 @@ def auto(state: AcquisitionState, batch: int, generator: torch.Generator) -> lis
     if len(choices) == batch:
         return choices
     taken = torch.tensor([choice.row for choice in choices], dtype=torch.int64)
-    rest = AcquisitionState(
-        state.embeddings, state.logits, state.labeled, state.labels, torch.cat([state.pending, taken])
-    )
+    rest = state.with_pending(taken)
     return choices + margin_density(rest, batch - len(choices), generator)

@@ -6,16 +6,28 @@ Shapes use the glossary of `probal.types`. Strategies work on row numbers; the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from probal.acquisition.joint import JointSampler, correlated_logits
 from probal.acquisition.scores import Uncertainty, uncertainty
 from probal.errors import UserError
 from probal.gaussian import GaussianLogits
 from probal.threads import single_thread
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Images whose predictions are to become better: a second pool, or unlabeled test images."""
+
+    embeddings: Tensor  # [T,D] unit rows
+    logits: GaussianLogits  # T rows, C classes
+
+    def rows(self, index: Tensor) -> Target:
+        return Target(self.embeddings[index], self.logits.rows(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +39,10 @@ class AcquisitionState:
     labeled: Tensor  # [n] int64 rows
     labels: Tensor  # [n] int64 classes
     pending: Tensor  # [m] int64 rows out for labeling: not proposed again, and counted as covered
+    joint: JointSampler | None = None
+    """Joint draws of the logits of unit rows; None: as the logits and the rows' cosines have them."""
+    target: Target | None = None
+    """None: the pool itself."""
 
     @property
     def n_classes(self) -> int:
@@ -48,6 +64,23 @@ class AcquisitionState:
         free = torch.ones(len(self.embeddings), dtype=torch.bool)
         free[self.covered] = False
         return torch.nonzero(free).squeeze(1)
+
+    def with_pending(self, rows: Tensor) -> AcquisitionState:
+        """The state once `rows` are out for labeling too."""
+        return replace(self, pending=torch.cat([self.pending, rows]))
+
+    def joint_probs(
+        self, rows: Tensor, n_samples: int, generator: torch.Generator, target: Target | None = None
+    ) -> Tensor:
+        """Probabilities [m+T,K,C] of the pool's `rows` [m] and then the target's, draw k of one θ_k everywhere."""
+        x, logits = self.embeddings[rows], self.logits.rows(rows)
+        if target is not None:
+            x, logits = torch.cat([x, target.embeddings]), _joined(logits, target.logits)
+        if self.joint is None:
+            z = correlated_logits(logits, x, n_samples, generator)
+        else:
+            z = self.joint(x, n_samples, generator)
+        return z.softmax(2)
 
 
 @dataclass(frozen=True)
@@ -98,6 +131,14 @@ def ask(strategy: Strategy, state: AcquisitionState, batch: int, generator: torc
         if choice.score != choice.score or abs(choice.score) == float("inf"):
             raise FloatingPointError(f"score of row {choice.row} is {choice.score}")
     return _explain(state, choices)
+
+
+def _joined(first: GaussianLogits, second: GaussianLogits) -> GaussianLogits:
+    """Rows of both; they come from one posterior, so the factor is one."""
+    gain = None if first.gain is None or second.gain is None else torch.cat([first.gain, second.gain])
+    return GaussianLogits(
+        torch.cat([first.mean, second.mean]), torch.cat([first.var, second.var]), gain, first.factor
+    )
 
 
 def _explain(state: AcquisitionState, choices: list[Choice]) -> list[Pick]:

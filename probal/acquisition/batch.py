@@ -62,6 +62,11 @@ def top_entropy(state: AcquisitionState, batch: int, generator: torch.Generator)
     return _largest(state, state.uncertainty.total, batch)
 
 
+def top_confidence(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
+    """The B images whose likeliest class is the least likely, without diversity."""
+    return _largest(state, 1 - state.uncertainty.predictive.amax(1), batch)
+
+
 def top_bald(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
     """The B largest mutual informations between label and posterior, without diversity."""
     return _largest(state, state.uncertainty.epistemic, batch)

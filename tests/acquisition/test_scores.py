@@ -9,7 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probal.acquisition.scores import bald, entropy, expected_entropy, margin, margin_of, uncertainty
+from probal.acquisition.scores import (
+    bald,
+    bald_second_order,
+    entropy,
+    expected_entropy,
+    least_confidence,
+    margin,
+    margin_of,
+    uncertainty,
+)
 from probal.gaussian import GaussianEmbedding, GaussianLogits, cosine_logits
 
 F64 = torch.float64
@@ -50,6 +59,33 @@ def test_against_dense_monte_carlo(c: int, r: int) -> None:
     relative = (usual.epistemic - fine.epistemic).square().mean().sqrt() / fine.epistemic.mean()
     print(f"C={c} R={r}: BALD at the default nodes is off by {relative:.3f} of its mean")
     assert relative < 0.06
+
+
+@pytest.mark.parametrize(
+    ("spread", "error", "rank"), [(0.1, 0.02, 0.999), (0.5, 0.1, 0.98), (1.0, 0.22, 0.92), (2.0, 0.4, 0.75)]
+)
+def test_second_order_bald_is_as_good_as_its_table_says(spread: float, error: float, rank: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    n, c, r = 300, 10, 7
+    mean = 3 * torch.randn(n, c, generator=g, dtype=F64)
+    factor = spread * torch.randn(c, r, generator=g, dtype=F64) / r**0.5
+    var = spread**2 * torch.rand(n, c, generator=g, dtype=F64)
+    z = GaussianLogits(mean, var, 0.5 + torch.rand(n, generator=g, dtype=F64), factor)
+    truth, quick = bald(z, n_samples=1024), bald_second_order(z)
+    assert float((quick - truth).square().mean().sqrt() / truth.mean()) < error
+    ranks = torch.stack([truth.argsort().argsort().double(), quick.argsort().argsort().double()])
+    assert float(torch.corrcoef(ranks)[0, 1]) > rank
+
+
+def test_second_order_bald_is_exact_in_the_limit_and_blind_to_a_common_shift() -> None:
+    z = logits(own=1e-3, shared=1e-3)
+    p = z.mean.softmax(1)
+    fisher = torch.diag_embed(p) - p[:, :, None] * p[:, None]
+    t = torch.stack([0.5 * (fisher[i] @ z.covariance(i)).trace() for i in range(len(z))])
+    torch.testing.assert_close(bald_second_order(z), t / (1 + t))
+    shifted = GaussianLogits(z.mean + 5, z.var, 1000 * torch.ones(8, dtype=F64), torch.ones(5, 1, dtype=F64))
+    own = GaussianLogits(z.mean, z.var)
+    torch.testing.assert_close(bald_second_order(shifted), bald_second_order(own))
 
 
 def test_shared_noise_is_mostly_no_information() -> None:
@@ -108,6 +144,7 @@ def test_each_score_is_its_part_of_the_whole() -> None:
     assert torch.equal(expected_entropy(z), u.aleatoric)
     assert torch.equal(bald(z), u.epistemic)
     assert torch.equal(margin(z), margin_of(u.predictive))
+    assert torch.equal(least_confidence(z), 1 - u.predictive.max(1).values)
     top = u.predictive.sort(1, descending=True).values
     assert torch.equal(margin(z), top[:, 0] - top[:, 1])
 
@@ -135,7 +172,9 @@ def test_empty_and_single_class() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("score", [entropy, expected_entropy, margin, bald])
+@pytest.mark.parametrize(
+    "score", [entropy, expected_entropy, margin, least_confidence, bald, bald_second_order]
+)
 def test_not_finite_is_raised(score: object, value: float) -> None:
     assert callable(score)
     z = logits()

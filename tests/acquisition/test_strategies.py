@@ -41,6 +41,14 @@ class TestBald(StrategyConformance):
     strategy = "bald"
 
 
+class TestLeastConfidence(StrategyConformance):
+    strategy = "least-confidence"
+
+
+class TestEpig(StrategyConformance):
+    strategy = "epig"
+
+
 def test_every_strategy_is_in_the_suite() -> None:
     assert {each.strategy for each in StrategyConformance.__subclasses__()} == set(STRATEGIES)
 
@@ -84,7 +92,9 @@ def test_typiclust_passes_over_blobs_that_are_labeled_or_pending() -> None:
 def test_uncertain_strategies_rank_by_their_score() -> None:
     state = pool()
     found = state.uncertainty
-    for strategy, scores in [("entropy", found.total), ("bald", found.epistemic)]:
+    unsure = 1 - found.predictive.amax(1)
+    ranked = [("entropy", found.total), ("bald", found.epistemic), ("least-confidence", unsure)]
+    for strategy, scores in ranked:
         rows = [pick.row for pick in propose(strategy, state, 5, torch.Generator())]
         best = scores[state.candidates].topk(5).indices
         assert rows == state.candidates[best].tolist()
