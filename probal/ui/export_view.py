@@ -23,10 +23,9 @@ def preview(rows: Sequence[ExportRow]) -> None:
     """Counts per class and the first rows, and what the roles mean."""
     counts = Counter(row.label for row in rows)
     held_out = sum(row.role == "audit" for row in rows)
-    st.write(
-        f"**{len(rows):,} labeled images** · "
-        + " · ".join(f"{n:,} {name}" for name, n in counts.most_common())
-    )
+    st.write(f"**{len(rows):,} labeled images**")
+    # as text, not Markdown: a class may be named *.jpg
+    st.text(" · ".join(f"{name}: {n:,}" for name, n in counts.most_common()))
     if held_out:
         st.caption(
             f"{held_out:,} of them measure the accuracy and carry the role `audit`: a model that is trained on "
