@@ -27,6 +27,7 @@ there is none leave-one-out moves it to hundreds as soon as there is something t
 _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD = math.log(2.0)
 _SEARCH_TOLERANCE = 1e-3
+_NEGLIGIBLE = 0.02
 _TEMPERATURES = tuple(4.0**-k for k in range(10))
 
 
@@ -89,14 +90,31 @@ def cavity(
     probs = mode.probs
     g = torch.ones_like(probs[:1].sum(0)) if gains is None else gains
     slope = probs * (1 - probs)  # [n,C]
-    eye = torch.eye(phi.shape[1], dtype=phi.dtype)
-    precision = eye + phi.T @ ((g.square() * slope).T.unsqueeze(-1) * phi)  # [C,r,r]
-    half = torch.linalg.solve_triangular(torch.linalg.cholesky(precision), phi.T, upper=False)  # [C,r,n]
-    variance = g.square() * half.square().sum(1).T  # [n,C]
+    variance = g.square() * _variances(phi @ phi.T, g.square() * slope)  # [n,C]
     # the posterior variance is below 1/slope in exact arithmetic; the clamp is for rounding alone
     without = variance / (1 - variance * slope).clamp(min=1e-9)
     mean = offset + (phi @ mode.weights) * g - without * (one_hot(y, offset.shape[1]) - probs)
     return mean, without
+
+
+def _variances(gram: Tensor, weights: Tensor) -> Tensor:
+    """Diagonals of ``(K⁻¹ + diag(w_c))⁻¹`` for each class, gram K [n,n], weights [n,C] -> [n,C].
+
+    An image whose prediction is settled for a class says nothing about it: rows with w K_ii below
+    `_NEGLIGIBLE` are left out, so that many classes cost little more than few. In float32: a search for
+    hyperparameters needs three digits.
+    """
+    exact, gram, weights = gram.dtype, gram.float(), weights.float()
+    prior = gram.diagonal()  # [n]
+    columns = []
+    for weight in weights.unbind(1):
+        active = (weight * prior > _NEGLIGIBLE).nonzero().squeeze(1)  # a of n
+        root = weight[active].sqrt()
+        rows = root.unsqueeze(1) * gram[active]  # [a,n]
+        inner = rows[:, active] * root + torch.eye(len(active), dtype=gram.dtype)
+        explained = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), rows, upper=False)  # [a,n]
+        columns.append(prior - explained.square().sum(0))
+    return torch.stack(columns, 1).to(exact)
 
 
 def choose_temperature(

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from probal.adapters._hyperparameters import leave_one_out
+from probal.adapters._hyperparameters import _variances, leave_one_out
 from probal.adapters._softmax_gp import curvature, find_mode, log_evidence
 
 SHAPES = [(40, 12, 5), (9, 9, 2), (6, 4, 11)]
@@ -92,6 +92,30 @@ def test_leave_one_out_matches_refitting(amplitude: float) -> None:
     refitted = float(torch.stack(slow).mean())
     # the classes' coupling is dropped: with 4 classes and pure noise that is a fifth of the optimism removed
     assert abs(float(quick.mean()) - refitted) < 0.25 * (training - refitted)
+
+
+@pytest.mark.parametrize("classes", [3, 60])
+def test_settled_images_may_be_left_out(classes: int) -> None:
+    """Against all rows of every class, on separable data with many and few classes."""
+    g = torch.Generator().manual_seed(classes)
+    centres = torch.randn(classes, 20, generator=g, dtype=torch.float64)
+    y = torch.arange(240) % classes
+    x = centres[y] + 2 * torch.randn(240, 20, generator=g, dtype=torch.float64)
+    phi = 6 * x / x.norm(dim=1, keepdim=True)
+    mode = find_mode(torch.zeros(240, classes, dtype=torch.float64), phi, y)
+    weights = mode.probs * (1 - mode.probs)
+    gram = phi @ phi.T
+    dense = torch.stack(
+        [
+            (gram - gram @ torch.linalg.solve(gram + torch.diag(1 / w), gram)).diagonal()
+            for w in weights.unbind(1)
+        ],
+        1,
+    )
+    quick = _variances(gram, weights)
+    assert (quick >= dense - 1e-3).all()
+    torch.testing.assert_close(quick, dense, atol=0, rtol=0.2)
+    assert float((quick / dense).mean()) < 1.02
 
 
 def test_inputs_that_are_not_finite_are_refused() -> None:
