@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -63,16 +64,16 @@ class Encoder(Protocol):
         ...
 
 
-class ImageTower:
+class ImageTower(ABC):
     """`encode_images` from the two halves, for encoders to inherit."""
 
     width: int
 
-    def prepare(self, image: Image.Image) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def prepare(self, image: Image.Image) -> np.ndarray: ...
 
-    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def encode_prepared(self, batch: np.ndarray) -> np.ndarray: ...
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Upright RGB images to vectors [B, D], float32, not normalized."""
