@@ -30,6 +30,15 @@ STRATEGIES = (
     "least-confidence",
     "bald",
     "epig",
+    "batchbald",
+    "badge",
+    "k-center",
+    "probcover",
+    "power-margin",
+    "power-entropy",
+    "power-bald",
+    "softmax-bald",
+    "balanced-margin",
 )
 ADAPTERS = ("bayes", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 from probal.acquisition.auto import auto
+from probal.acquisition.badge import badge
+from probal.acquisition.balanced import balanced_margin
 from probal.acquisition.base import AcquisitionState, Choice, Pick, Strategy, Target, ask
 from probal.acquisition.batch import (
     margin_cluster,
@@ -14,8 +16,11 @@ from probal.acquisition.batch import (
     top_entropy,
     top_margin,
 )
+from probal.acquisition.batchbald import batchbald
 from probal.acquisition.cold_start import random, typiclust
 from probal.acquisition.epig import epig, top_epig
+from probal.acquisition.k_center import k_center
+from probal.acquisition.probcover import probcover
 from probal.acquisition.scores import (
     bald,
     bald_second_order,
@@ -25,6 +30,7 @@ from probal.acquisition.scores import (
     margin,
     uncertainty,
 )
+from probal.acquisition.stochastic import power_bald, power_entropy, power_margin, softmax_bald
 from probal.errors import UserError
 
 STRATEGIES: dict[str, Strategy] = {
@@ -38,6 +44,15 @@ STRATEGIES: dict[str, Strategy] = {
     "least-confidence": top_confidence,
     "bald": top_bald,
     "epig": top_epig,
+    "batchbald": batchbald,
+    "badge": badge,
+    "k-center": k_center,
+    "probcover": probcover,
+    "power-margin": power_margin,
+    "power-entropy": power_entropy,
+    "power-bald": power_bald,
+    "softmax-bald": softmax_bald,
+    "balanced-margin": balanced_margin,
 }
 
 

@@ -22,8 +22,8 @@ from probal.gaussian.predictive import single_thread
 N_SAMPLES = 128
 N_TARGETS = 100
 _BLOCK_ELEMENTS = 1 << 20
-_OPERATIONS = 1e11
-"""Multiplications a proposal may take, some 10 s on one core: bounds the candidates looked at closely."""
+_OPERATIONS = 5e10
+"""Multiplications a proposal may take, some 5 s on one core: bounds the candidates looked at closely."""
 
 
 def epig(pool_probs: Tensor, target_probs: Tensor) -> Tensor:

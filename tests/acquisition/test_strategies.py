@@ -49,6 +49,42 @@ class TestEpig(StrategyConformance):
     strategy = "epig"
 
 
+class TestBatchBald(StrategyConformance):
+    strategy = "batchbald"
+
+
+class TestBadge(StrategyConformance):
+    strategy = "badge"
+
+
+class TestKCenter(StrategyConformance):
+    strategy = "k-center"
+
+
+class TestProbCover(StrategyConformance):
+    strategy = "probcover"
+
+
+class TestPowerMargin(StrategyConformance):
+    strategy = "power-margin"
+
+
+class TestPowerEntropy(StrategyConformance):
+    strategy = "power-entropy"
+
+
+class TestPowerBald(StrategyConformance):
+    strategy = "power-bald"
+
+
+class TestSoftmaxBald(StrategyConformance):
+    strategy = "softmax-bald"
+
+
+class TestBalancedMargin(StrategyConformance):
+    strategy = "balanced-margin"
+
+
 def test_every_strategy_is_in_the_suite() -> None:
     assert {each.strategy for each in StrategyConformance.__subclasses__()} == set(STRATEGIES)
 
