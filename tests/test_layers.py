@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 BASE = {"types", "errors"}
-ENGINE = BASE | {"random", "threads", "gaussian"}
+ENGINE = BASE | {"random", "threads", "tensor_file", "gaussian"}
 HOUSE = BASE | {
     "encoders",
     "pool",
@@ -37,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "random": set(),
     "threads": set(),
+    "tensor_file": BASE,
     "gaussian": BASE | {"random", "threads"},
     "posterior": ENGINE,
     "probvlm": ENGINE,
@@ -65,6 +66,7 @@ ROOMS: dict[str, set[str]] = {
 ENGINE_ROOMS = {
     "random",
     "threads",
+    "tensor_file",
     "gaussian",
     "posterior",
     "probvlm",

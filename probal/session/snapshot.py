@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
-from safetensors.torch import save_file
 from torch import Tensor
 
+from probal.tensor_file import read_tensors, write_tensors
+
+FORMAT = "probal-round-1"
 _IDS, _PROBABILITIES, _CLASSES = "held_out_ids", "held_out_probabilities", "class_ids"
 
 
@@ -36,7 +36,6 @@ def write_snapshot(
 
     `predicted` [m,C] belongs to `image_ids` [m]; None where there is no held-out image.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     held_out = torch.empty(0, len(class_ids)) if predicted is None else predicted
     everything = {
         **tensors,
@@ -44,16 +43,12 @@ def write_snapshot(
         _CLASSES: torch.tensor(class_ids, dtype=torch.int64),
         _PROBABILITIES: held_out,
     }
-    partial = path.with_suffix(".partial")
-    save_file({name: value.contiguous() for name, value in everything.items()}, partial)
-    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-    partial.replace(path)
-    return digest
+    return write_tensors(path, everything, FORMAT, {})
 
 
 def read_held_out(path: Path) -> HeldOutPredictions | None:
     """The predictions in a snapshot; None where the file is gone (a workspace moved without its snapshots)."""
     if not path.exists():
         return None
-    saved = load_file(path)
-    return HeldOutPredictions(saved[_IDS], saved[_CLASSES], saved[_PROBABILITIES])
+    saved, _ = read_tensors(path, FORMAT, "a round's model", "delete it, the store keeps what was measured")
+    return HeldOutPredictions(*(saved[name].numpy() for name in (_IDS, _CLASSES, _PROBABILITIES)))
