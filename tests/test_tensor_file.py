@@ -34,7 +34,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def test_what_is_not_such_a_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no file .*expected a thing"):
+    with pytest.raises(UserError, match=r"there is no file .*expected a thing"):
         read_tensors(tmp_path / "none", *ASKED)
     (tmp_path / "text").write_text("hello")
     with pytest.raises(UserError, match="not a safetensors file"):
