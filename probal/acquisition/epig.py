@@ -24,6 +24,8 @@ N_TARGETS = 100
 _BLOCK_ELEMENTS = 1 << 20
 _OPERATIONS = 5e10
 """Multiplications a proposal may take, some 5 s on one core: bounds the candidates looked at closely."""
+_ELEMENTS = 1 << 24
+"""Probabilities drawn at once, 128 MiB in float64: bounds them too."""
 
 
 def epig(pool_probs: Tensor, target_probs: Tensor) -> Tensor:
@@ -55,11 +57,11 @@ def epig(pool_probs: Tensor, target_probs: Tensor) -> Tensor:
 
 
 def epig_shortlist(bald: Tensor, n_targets: int, n_samples: int, n_classes: int, batch: int) -> Tensor:
-    """Positions worth a close look, highest BALD first: all, or as many as `_OPERATIONS` pay for.
+    """Positions worth a close look, highest BALD first: all, or as many as `_OPERATIONS` and `_ELEMENTS` allow.
 
     Label and target meet only through θ, so I(y; y*) ≤ I(y; θ): BALD bounds EPIG from above.
     """
-    room = int(_OPERATIONS / (n_targets * n_samples * n_classes**2))
+    room = int(min(_OPERATIONS / (n_targets * n_classes), _ELEMENTS) / (n_samples * n_classes))
     return bald.argsort(descending=True, stable=True)[: max(4 * batch, room)]
 
 

@@ -7,16 +7,23 @@ from probal.evaluation.audit import (
     draw_audit,
     extend_audit,
 )
-from probal.evaluation.metrics import accuracy, brier, ece, nll
+from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
+from probal.evaluation.selective import RiskCoverage, aurc, error_auroc, excess_aurc, risk_coverage
 
 __all__ = [
     "PRELIMINARY_BELOW",
+    "RiskCoverage",
     "accuracy",
     "accuracy_interval",
     "audit_size",
+    "aurc",
     "brier",
+    "debiased_ece",
     "draw_audit",
     "ece",
+    "error_auroc",
+    "excess_aurc",
     "extend_audit",
     "nll",
+    "risk_coverage",
 ]

@@ -44,13 +44,43 @@ def ece(
 
     Confidence is the largest probability. `scheme="width"` takes `bins` equal intervals (0, 1]; `"mass"` puts
     equally many images in each, and those of one confidence always together. On few images the error is biased
-    upwards, by up to about `0.4·√(bins / N)`: compare only figures of the same N and bins.
+    upwards, by up to about `0.4·√(bins / N)`: compare only figures of the same N and bins, or `debiased_ece`.
     """
     p, y = _checked(probs, labels)
+    confidence, index = _bins(p, bins, scheme)
+    return _gap(confidence, index, p.argmax(1) == y, bins)
+
+
+def debiased_ece(
+    probs: ArrayLike,
+    labels: ArrayLike,
+    bins: int = 15,
+    scheme: Literal["width", "mass"] = "width",
+    generator: np.random.Generator | None = None,
+    n_draws: int = 200,
+) -> float:
+    """`ece` less what it would be if the predictions were right: its mean over labels drawn from them.
+
+    About zero for calibrated predictions at any N and bins, hence comparable between them; it may be below
+    zero and is not clipped, which would bring the bias back. The consistency resampling of Bröcker and Smith
+    2007. Only whether the likeliest class is the label counts, so a hit is drawn with chance `confidence`. The
+    same draws on every call unless a generator is handed in. Raises ValueError as `ece` does, and for fewer than
+    one draw.
+    """
+    if n_draws < 1:
+        raise ValueError(f"n_draws must be at least 1, got {n_draws}")
+    p, y = _checked(probs, labels)
+    confidence, index = _bins(p, bins, scheme)
+    rng = np.random.default_rng(0) if generator is None else generator
+    chance = [_gap(confidence, index, rng.random(len(y)) < confidence, bins) for _ in range(n_draws)]
+    return _gap(confidence, index, p.argmax(1) == y, bins) - float(np.mean(chance))
+
+
+def _bins(p: NDArray[np.float64], bins: int, scheme: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Confidence and bin of each image, [N] and [N]."""
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
     confidence = p.max(1)
-    hit = p.argmax(1) == y
     if scheme == "width":
         index = np.ceil(confidence * bins).astype(int) - 1
     elif scheme == "mass":
@@ -58,9 +88,15 @@ def ece(
         index = np.searchsorted(edges, confidence, side="left")
     else:
         raise ValueError(f'scheme must be "width" or "mass", got {scheme!r}')
-    index = np.clip(index, 0, bins - 1)
+    return confidence, np.clip(index, 0, bins - 1).astype(np.int64)
+
+
+def _gap(
+    confidence: NDArray[np.float64], index: NDArray[np.int64], hit: NDArray[np.bool_], bins: int
+) -> float:
+    """Calibration error of these hits [N]."""
     gap = np.bincount(index, weights=hit - confidence, minlength=bins)  # n_b · (accuracy_b − confidence_b)
-    return float(np.abs(gap).sum() / len(y))
+    return float(np.abs(gap).sum() / len(hit))
 
 
 def _checked(probs: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

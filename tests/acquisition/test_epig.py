@@ -9,7 +9,8 @@ from torch import Tensor
 
 from probal.acquisition import AcquisitionState, Target, epig, propose
 from probal.acquisition.epig import epig_shortlist
-from probal.gaussian import GaussianLogits
+from probal.adapters import BayesAdapter
+from probal.gaussian import GaussianEmbedding, GaussianLogits
 from tests.acquisition.conformance import NONE, C, D, pool
 
 F64 = torch.float64
@@ -158,6 +159,24 @@ def test_a_posterior_that_has_joint_draws_is_asked_for_them() -> None:
     assert {pick.row for pick in picks} == set(best.indices.tolist())
 
 
+def test_the_adapters_joint_draws_carry_information_between_images() -> None:
+    """Defect: logits drawn for each image by itself, on the posterior that the product uses."""
+    g = torch.Generator().manual_seed(0)
+    centres = torch.randn(C, D, generator=g, dtype=F64)
+    y = torch.arange(60) % C
+    x = centres[y] + 1.5 * torch.randn(60, D, generator=g, dtype=F64)
+    x = x / x.norm(dim=1, keepdim=True)
+    adapter = BayesAdapter(5.0, fit_scale=False, amplitude=20.0, temperature=1.0)
+    posterior = adapter.fit(x[:8], y[:8], GaussianEmbedding(torch.zeros(C, D, dtype=F64)))
+    gains = []
+    for seed in range(8):
+        probs = posterior.joint(x[8:], 256, torch.Generator().manual_seed(seed)).softmax(2)
+        alone = posterior.logits(x[8:]).sample(256, torch.Generator().manual_seed(seed)).softmax(2)
+        gains.append(epig(probs[:30], probs[30:]).mean() - epig(alone[:30], alone[30:]).mean())
+    difference = torch.stack(gains)
+    assert float(difference.mean()) > 5 * float(difference.std()) / 8**0.5
+
+
 def test_labels_are_not_looked_at_while_selecting() -> None:
     """Defect: true labels entered the selection. The only ones a strategy can see are those of the state."""
     state = pool()
@@ -185,3 +204,4 @@ def test_the_shortlist_follows_bald_and_keeps_enough_for_a_batch() -> None:
     bald = torch.tensor([0.1, 0.4, 0.2, 0.3])
     assert epig_shortlist(bald, 10, 10, 3, 1).tolist() == [1, 3, 2, 0]
     assert len(epig_shortlist(torch.rand(500), 100, 128, 2000, 5)) == 20
+    assert len(epig_shortlist(torch.rand(50_000), 1, 128, 10, 5)) == 2**24 // 1280

@@ -149,6 +149,18 @@ def test_each_score_is_its_part_of_the_whole() -> None:
     assert torch.equal(margin(z), top[:, 0] - top[:, 1])
 
 
+@pytest.mark.parametrize(
+    "score", [entropy, expected_entropy, margin, least_confidence, bald, bald_second_order]
+)
+def test_every_image_is_scored_by_its_own_row(score: object) -> None:
+    """Also where N = C, which hides a `.diagonal()` of an [N, C] variance."""
+    assert callable(score)
+    z = logits(n=5, c=5)
+    alone = torch.cat([score(z.rows([i])) for i in range(5)])
+    torch.testing.assert_close(score(z), alone)
+    assert len(alone.unique()) == 5
+
+
 def test_repeats_without_a_generator_and_follows_one() -> None:
     z = logits()
     assert torch.equal(bald(z), bald(z))

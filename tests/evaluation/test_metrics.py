@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss
 
-from probal.evaluation import accuracy, brier, ece, nll
+from probal.evaluation import accuracy, brier, debiased_ece, ece, nll
 
 
 def predictions(n: int, c: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,6 +85,37 @@ def test_calibrated_predictions_have_a_small_error() -> None:
         assert ece(sharp, labels, scheme=scheme) > 0.15
 
 
+@pytest.mark.parametrize("scheme", ["width", "mass"])
+@pytest.mark.parametrize("n", [50, 400])
+def test_debiased_ece_of_calibrated_predictions_is_zero_on_average(
+    scheme: Literal["width", "mass"], n: int
+) -> None:
+    """Where the plain one is far above it, at every N."""
+    rng = np.random.default_rng(3)
+    plain, debiased = [], []
+    for _ in range(60):
+        probs = rng.dirichlet(np.ones(4), n)
+        labels = (probs.cumsum(1) > rng.random((n, 1))).argmax(1)
+        plain.append(ece(probs, labels, scheme=scheme))
+        debiased.append(debiased_ece(probs, labels, scheme=scheme, generator=rng, n_draws=40))
+    error = np.std(debiased) / 60**0.5
+    assert abs(np.mean(debiased)) < 4 * error
+    assert np.mean(plain) > 20 * error
+    assert min(debiased) < 0  # not clipped
+
+
+def test_debiased_ece_draws_whole_labels_and_repeats() -> None:
+    probs, labels = predictions(80, 5, 2)
+    rng = np.random.default_rng(0)
+    drawn = [(probs.cumsum(1) > rng.random((80, 1))).argmax(1) for _ in range(4000)]
+    want = ece(probs, labels) - np.mean([ece(probs, each) for each in drawn])
+    assert debiased_ece(probs, labels, n_draws=4000) == pytest.approx(want, abs=0.003)
+    assert debiased_ece(probs, labels) == debiased_ece(probs, labels)
+    assert debiased_ece(probs, labels, generator=np.random.default_rng(5)) != debiased_ece(probs, labels)
+    with pytest.raises(ValueError, match="n_draws"):
+        debiased_ece(probs, labels, n_draws=0)
+
+
 @pytest.mark.parametrize(
     ("probs", "labels", "message"),
     [
@@ -95,7 +128,7 @@ def test_calibrated_predictions_have_a_small_error() -> None:
         (np.array([[np.nan, 1.0]]), np.array([0]), "finite"),
     ],
 )
-@pytest.mark.parametrize("metric", [accuracy, nll, brier, ece])
+@pytest.mark.parametrize("metric", [accuracy, nll, brier, ece, debiased_ece])
 def test_what_does_not_fit_is_named(metric, probs: np.ndarray, labels: np.ndarray, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         metric(probs, labels)
