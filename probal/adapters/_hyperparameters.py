@@ -24,6 +24,8 @@ from probal.adapters._softmax_gp import Mode, find_mode
 AMPLITUDE = 16.0
 """Centre of the amplitude's log-normal hyperprior. Low: the first ten labels may not undo a good prior, and where
 there is none leave-one-out moves it to hundreds as soon as there is something to gain."""
+AMPLITUDE_BARE = 256.0
+"""The centre without any prototype: there is no prior to undo."""
 _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD = math.log(2.0)
 _SEARCH_TOLERANCE = 1e-3
@@ -44,13 +46,17 @@ def choose_hyperparameters(
 
     zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n]. The hyperprior is
     log-normal around `scale` and AMPLITUDE, so that a few labels change little; without labels both stay there.
+    Without prototypes the centre is AMPLITUDE_BARE, and the only label of a class is not asked for: nobody could
+    predict it from the others, and being wrong about it says nothing but "predict less".
     """
     # per coordinate: where the search starts, and its first step: towards where a poor prior needs to go
-    start = {"scale": math.log(scale), "amplitude": math.log(amplitude or AMPLITUDE)}
+    centre = AMPLITUDE if bool(zero_shot.any()) else AMPLITUDE_BARE
+    start = {"scale": math.log(scale), "amplitude": math.log(amplitude or centre)}
     step = {"scale": -1.0, "amplitude": 1.0}
     free = [name for name in start if name != "scale" or (fit_scale and bool(zero_shot.any()))]
     free = [name for name in free if name != "amplitude" or amplitude is None]
-    if len(y) == 0 or not free:
+    asked = _predictable(zero_shot, y)
+    if not free or not bool(asked.any()):
         return scale, math.exp(start["amplitude"])
     logit_weights = torch.zeros(span.shape[1], zero_shot.shape[1], dtype=span.dtype)  # [r,C] of the last mode
 
@@ -62,8 +68,8 @@ def choose_hyperparameters(
         mode = find_mode(offset, phi, y, logit_weights / root, _SEARCH_TOLERANCE, gains)
         logit_weights = root * mode.weights
         penalty = ((at["scale"] - math.log(scale)) / _SCALE_SPREAD) ** 2
-        penalty += ((at["amplitude"] - math.log(AMPLITUDE)) / _AMPLITUDE_SPREAD) ** 2
-        return 0.5 * penalty - float(leave_one_out(offset, phi, y, mode, gains).sum())
+        penalty += ((at["amplitude"] - math.log(centre)) / _AMPLITUDE_SPREAD) ** 2
+        return 0.5 * penalty - float(leave_one_out(offset, phi, y, mode, gains)[asked].sum())
 
     first = np.array([start[name] for name in free])
     simplex = np.vstack([first, first + np.diag([step[name] for name in free])])
@@ -75,6 +81,13 @@ def choose_hyperparameters(
     )
     best = start | dict(zip(free, found.x.tolist(), strict=True))
     return math.exp(best["scale"]), math.exp(best["amplitude"])
+
+
+def _predictable(zero_shot: Tensor, y: Tensor) -> Tensor:
+    """Which labels the others or the prior could predict, [n] bool."""
+    if bool(zero_shot.any()) or not len(y):
+        return torch.ones(len(y), dtype=torch.bool)
+    return torch.bincount(y)[y] > 1
 
 
 def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None) -> Tensor:
@@ -126,11 +139,15 @@ def choose_temperature(
     where the posterior is a point; the mean keeps the spread that the labels do not reject. Without labels 1/1024,
     near which most sets settle.
     """
-    if len(y) == 0:
+    asked = _predictable(offset, y)
+    if not bool(asked.any()):
         return _TEMPERATURES[5]
-    mean, variance = cavity(offset, phi, y, mode, gains)
+    mean, variance = (each[asked] for each in cavity(offset, phi, y, mode, gains))
     scores = torch.stack(
-        [_log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y).sum() for t in _TEMPERATURES]
+        [
+            _log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y[asked]).sum()
+            for t in _TEMPERATURES
+        ]
     )
     weights = torch.softmax(scores, 0)
     return math.exp(sum(float(w) * math.log(t) for w, t in zip(weights, _TEMPERATURES, strict=True)))

@@ -162,6 +162,19 @@ def test_a_useless_prior_is_trusted_less_and_a_good_one_is_kept() -> None:
     assert wrong.scale < 6 < good.scale
 
 
+def test_one_label_per_class_without_a_prior_is_not_predicted_away() -> None:
+    """Left out, such a label cannot be predicted; leave-one-out must not conclude that nothing can."""
+    g = torch.Generator().manual_seed(5)
+    centres = unit(torch.randn(12, 32, generator=g))
+    images = unit(centres.repeat(20, 1) + 0.8 * torch.randn(240, 32, generator=g) / 32**0.5)
+    prior = GaussianEmbedding(torch.zeros(12, 32))
+    posterior = BayesAdapter(15.0).fit(images[:12], torch.arange(12), prior)
+    assert posterior.amplitude > 100
+    found = posterior.logits(images[12:]).predictive()
+    assert (found.argmax(1) == torch.arange(12).repeat(19)).float().mean() > 0.9
+    assert float(found.max(1).values.mean()) > 0.5
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(N)))
 def test_the_order_of_the_labels_does_not_matter(order: list[int]) -> None:
