@@ -25,13 +25,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata, spearmanr
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from probal.probvlm import Pairs, ProbVLM, Settings, train
+from probal.gaussian import GaussianEmbedding, cosine_logits
+from probal.probvlm import Pairs, ProbVLM, Settings, nearest_to_samples, train
 from probal.probvlm.calibration import LEVELS, bins_of, calibration_error, coverage
 from probal.random import torch_generator
 
 FOLDS, BINS, RESAMPLES, SCALE = 4, 10, 1000, 100.0
+SAMPLES, CHUNK = 32, 250
 WEIGHTS = (1.0, 3.0, 10.0, 30.0)
 
 
@@ -63,9 +66,19 @@ def folds(source: Set, by: str) -> Iterator[Tensor]:
         yield (order if by == "images" else source.y) % FOLDS == fold
 
 
+def changes(model: ProbVLM, data: Set, *seed: object) -> Tensor:
+    """Share of an image's samples whose nearest text is not the frozen embedding's, [N]."""
+    generator, parts = torch_generator("samples", *seed), []
+    for x in data.x.split(CHUNK):  # [chunk, K, C] of cosines at a time
+        nearest, _ = nearest_to_samples(model.image_density(x), data.texts, SAMPLES, generator)
+        parts.append((nearest != (x @ data.texts.mT).argmax(1)[:, None]).double().mean(1))
+    return torch.cat(parts)
+
+
 def scores(model: ProbVLM, data: Set, *seed: object) -> dict[str, Tensor]:
     found = model.embed_images(data.x, torch_generator("mc", *seed))
     return {
+        "retrieval changes": changes(model, data, *seed),
         "aleatoric": found.ambiguity().double(),
         "epistemic": found.ignorance().double(),
         "both": (found.ambiguity() + found.ignorance()).double(),
@@ -157,11 +170,40 @@ def sweep(source: Set, settings: Settings) -> list[dict[str, float]]:
                 "gap own": inside["own"],
                 "gap text": inside["text"],
                 "AUROC of aleatoric": auroc(
-                    scores(model, held, "λ")["aleatoric"].numpy(), held.error().numpy()
+                    model.image_density(held.x).variance().mean(1).numpy(), held.error().numpy()
                 ),
             }
         )
     return records
+
+
+def ceiling(source: Set, settings: Settings) -> dict[str, float]:
+    """One fold by images: how well could any ambiguity tell errors, and what does it do to the logits?"""
+    out = next(folds(source, "images"))
+    held, seen = (Set(source.x[rows], source.y[rows], source.texts) for rows in (out, ~out))
+    model = train(Pairs(seen.x, seen.texts[seen.y]), settings, torch_generator("ceiling"))
+    density, wrong = model.image_density(held.x), held.error().numpy()
+    ambiguity = density.variance().mean(1)
+    residual = (held.texts[held.y] - density.mean).square().mean(1)
+    taught = LogisticRegression(max_iter=1000).fit(seen.x.numpy(), seen.error().numpy())
+    found = {
+        "AUROC of ambiguity": auroc(ambiguity.numpy(), wrong),
+        "rank correlation of ambiguity and squared residual": float(spearmanr(ambiguity, residual).statistic),
+        "AUROC of the true squared residual": auroc(residual.numpy(), wrong),
+        "AUROC of a logistic regression on the errors themselves": auroc(
+            taught.decision_function(held.x.numpy()), wrong
+        ),
+    }
+    embedding = model.embed_images(held.x, torch_generator("ceiling", "mc"))
+    texts, rows = GaussianEmbedding(held.texts), torch.arange(len(held.y))
+    for name, var in {
+        "no variance": torch.zeros_like(embedding.aleatoric),
+        "epistemic": embedding.epistemic,
+        "aleatoric and epistemic": embedding.aleatoric + embedding.epistemic,
+    }.items():
+        logits = cosine_logits(GaussianEmbedding(held.x, var), texts, SCALE)
+        found[f"zero-shot NLL with {name}"] = float(-logits.predictive()[rows, held.y].log().mean())
+    return found
 
 
 def show(console: Console, by: str, found: dict[str, Any]) -> None:
@@ -188,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("PROBAL_BENCH_DATA"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", choices=("images", "classes", "sweep"))
+    parser.add_argument("--only", choices=("images", "classes", "sweep", "ceiling"))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.data is None:
@@ -211,6 +253,10 @@ def main() -> None:
         for record in records:
             table.add_row(*(f"{value:.3f}" for value in record.values()))
         console.print(table)
+    if arguments.only in (None, "ceiling"):
+        results["ceiling"] = found = ceiling(source, Settings())
+        for name, value in found.items():
+            console.print(f"{name}: {value:.3f}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False))
 
