@@ -18,6 +18,7 @@ from probal.acquisition.batch import (
 )
 from probal.acquisition.batchbald import batchbald
 from probal.acquisition.cold_start import random, typiclust
+from probal.acquisition.controlled import bald_controlled
 from probal.acquisition.epig import epig, top_epig
 from probal.acquisition.k_center import k_center
 from probal.acquisition.probcover import probcover
@@ -76,6 +77,7 @@ __all__ = [
     "Strategy",
     "Target",
     "bald",
+    "bald_controlled",
     "bald_second_order",
     "entropy",
     "epig",
