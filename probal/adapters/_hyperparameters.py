@@ -58,6 +58,8 @@ def choose_hyperparameters(
     asked = _predictable(zero_shot, y)
     if not free or not bool(asked.any()):
         return scale, math.exp(start["amplitude"])
+    # a search needs three digits, and float32 halves its time
+    zero_shot, span, gains = zero_shot.float(), span.float(), None if gains is None else gains.float()
     logit_weights = torch.zeros(span.shape[1], zero_shot.shape[1], dtype=span.dtype)  # [r,C] of the last mode
 
     def objective(point: np.ndarray) -> float:
@@ -114,8 +116,7 @@ def _variances(gram: Tensor, weights: Tensor) -> Tensor:
     """Diagonals of ``(K⁻¹ + diag(w_c))⁻¹`` for each class, gram K [n,n], weights [n,C] -> [n,C].
 
     An image whose prediction is settled for a class says nothing about it: rows with w K_ii below
-    `_NEGLIGIBLE` are left out, so that many classes cost little more than few. In float32: a search for
-    hyperparameters needs three digits.
+    `_NEGLIGIBLE` are left out, so that many classes cost little more than few. In float32.
     """
     exact, gram, weights = gram.dtype, gram.float(), weights.float()
     prior = gram.diagonal()  # [n]

@@ -126,7 +126,7 @@ def _solve_newton(phi: Tensor, probs: Tensor, gains: Tensor, gradient: Tensor) -
     rz = (residual * z).sum()
     stop = min(0.1, float(gradient.norm()) ** 0.5) * float(gradient.norm())
     for _ in range(_MAX_CG):
-        if float(residual.norm()) <= stop * 0.1:
+        if float(residual.norm()) <= stop:
             break
         moved = (phi @ direction) * gains  # [n,C]
         curved = probs * moved
