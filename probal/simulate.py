@@ -130,7 +130,7 @@ def run(
         picks = []
         room = min(budget, len(x)) - len(labeled)
         if room > 0:
-            state = AcquisitionState(x, posterior.logits(x), labeled, y[labeled], nobody)
+            state = AcquisitionState(x, posterior.logits(x), labeled, y[labeled], nobody, posterior.joint)
             generator = torch_generator(seed, strategy, len(labeled))
             picks = propose(strategy, state, min(batch_size, room), generator)
         seconds = time.perf_counter() - started

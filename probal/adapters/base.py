@@ -23,6 +23,10 @@ class AdapterPosterior(Protocol):
         """Gaussian logits [N,C] of unit rows [N,D], or of embeddings that carry a variance."""
         ...
 
+    def joint(self, images: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
+        """K draws of the logits of unit rows [N,D] together, [N,K,C]: draw k has one θ_k for all images."""
+        ...
+
     def tensors(self) -> Mapping[str, Tensor]:
         """All it consists of, for a snapshot."""
         ...

@@ -33,6 +33,10 @@ class PointPosterior:
         mean = images.to(self.weights.dtype) @ self.weights.T
         return GaussianLogits(mean, torch.zeros_like(mean))
 
+    def joint(self, images: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Nothing is uncertain: the same logits in every draw, [N,K,C]."""
+        return self.logits(images).mean.unsqueeze(1).expand(-1, n_samples, -1)
+
     def tensors(self) -> Mapping[str, Tensor]:
         return {"weights": self.weights}
 

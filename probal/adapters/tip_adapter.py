@@ -45,6 +45,10 @@ class TipPosterior:
         mean = x @ self.weights.T + self.alpha * _affinity(x @ self.keys.T, self.beta) @ self.values
         return GaussianLogits(mean, torch.zeros_like(mean))
 
+    def joint(self, images: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Nothing is uncertain: the same logits in every draw, [N,K,C]."""
+        return self.logits(images).mean.unsqueeze(1).expand(-1, n_samples, -1)
+
     def tensors(self) -> Mapping[str, Tensor]:
         settings = torch.tensor([self.alpha, self.beta], dtype=torch.float64)
         return {"weights": self.weights, "keys": self.keys, "values": self.values, "settings": settings}

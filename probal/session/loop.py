@@ -225,7 +225,8 @@ class Session:
         labeled = {images[i].id for i in rows.tolist()}
         out = (set(pending) | flagged) - labeled
         covered = torch.tensor([i for i, image in enumerate(images) if image.id in out], dtype=torch.int64)
-        return AcquisitionState(x, fit.posterior.logits(x), rows, y, covered), pending
+        posterior = fit.posterior
+        return AcquisitionState(x, posterior.logits(x), rows, y, covered, posterior.joint), pending
 
     # -- what the steps keep -----------------------------------------------------------------------------
 

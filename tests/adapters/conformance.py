@@ -114,6 +114,18 @@ class AdapterConformance:
             assert torch.isfinite(found.predictive()).all()
             assert (found.variance() >= 0).all()
 
+    def test_joint_draws_have_the_marginals_and_one_theta(self) -> None:
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+        logits = posterior.logits(x[:4])
+        draws = posterior.joint(x[:4], 4000, torch.Generator().manual_seed(0))
+        assert draws.shape == (4, 4000, C)
+        spread = logits.variance().sqrt()
+        assert ((draws.mean(1) - logits.mean).abs() <= 5 * spread / 4000**0.5 + 1e-3).all()
+        np.testing.assert_allclose(draws.var(1), logits.variance(), rtol=0.15, atol=1e-5)
+        twice = posterior.joint(x[[0, 0]], 50, torch.Generator().manual_seed(1))
+        np.testing.assert_allclose(twice[0], twice[1], atol=1e-4)
+
     def test_wrong_labels_are_refused(self) -> None:
         x, y = self.labeled(4)
         with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4"):
