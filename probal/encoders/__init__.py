@@ -1,6 +1,7 @@
 """Encoders: images and class prompts to vectors of one space. Importing this loads no torch."""
 
+from probal.encoders.activations import ActivationEncoder, Activations, LinearMap
 from probal.encoders.base import Encoder
 from probal.encoders.registry import check_encoder_id, load_encoder
 
-__all__ = ["Encoder", "check_encoder_id", "load_encoder"]
+__all__ = ["ActivationEncoder", "Activations", "Encoder", "LinearMap", "check_encoder_id", "load_encoder"]

@@ -6,10 +6,10 @@ import hashlib
 import importlib.util
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -17,8 +17,14 @@ from PIL import Image
 from probal.encoders._cores import over_parts
 from probal.encoders._hub import fetching, hub_reachable
 from probal.encoders._torchvision import make_torchvision_importable
+from probal.encoders.activations import Activations, LinearMap
 from probal.encoders.base import ImageTower
 from probal.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from probal.encoders._towers import Split
 
 _PREFIX = "open_clip:"
 _HUB = "hf-hub:"
@@ -28,7 +34,7 @@ _FORM = "`open_clip:<model>/<pretrained tag or checkpoint file>` or `open_clip:h
 
 
 class OpenClipEncoder(ImageTower):
-    """Embeddings of an open_clip model in float32; the logit scale is the trained one."""
+    """Embeddings and activations of an open_clip model in float32; the logit scale is the trained one."""
 
     centred = False
     default_template = "a photo of a {}."
@@ -69,7 +75,7 @@ class OpenClipEncoder(ImageTower):
         import torch
 
         parts = torch.from_numpy(batch).split(_BATCH)
-        return over_parts(lambda images: self._model.encode_image(images).float(), parts)
+        return over_parts(self._embed_image_part, parts)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Prompts to embeddings [C, D]."""
@@ -77,7 +83,76 @@ class OpenClipEncoder(ImageTower):
 
     def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         parts = self._tokenizer(list(texts)).split(_BATCH)
-        return over_parts(lambda tokens: self._model.encode_text(tokens).float(), parts)
+        return over_parts(self._embed_text_part, parts)
+
+    def _embed_image_part(self, images: Tensor) -> Tensor:
+        return self._model.encode_image(images, normalize=False).float()  # CoCa would normalize
+
+    def _embed_text_part(self, tokens: Tensor) -> Tensor:
+        return self._model.encode_text(tokens, normalize=False).float()
+
+    def image_projection(self) -> LinearMap:
+        """The image tower's last layer; UserError where the tower does not end in a linear map."""
+        return _linear_map(self._image_split)
+
+    def text_projection(self) -> LinearMap:
+        """The text tower's last layer; UserError where the tower does not end in a linear map."""
+        return _linear_map(self._text_split)
+
+    def encode_activations(self, batch: np.ndarray) -> Activations:
+        """float32 [B, 3, H, W] to the image tower's activations [B, P]; UserError as `image_projection`."""
+        import torch
+
+        return _activations(self._image_split, torch.from_numpy(batch))
+
+    def encode_text_activations(self, texts: Sequence[str]) -> Activations:
+        """Prompts to the text tower's activations [C, P]; UserError as `text_projection`."""
+        return _activations(self._text_split, self._tokenizer(list(texts) or ["a"])[: len(texts)])
+
+    @cached_property
+    def _image_split(self) -> Split:
+        import torch
+
+        from probal.encoders._towers import split_image_tower
+
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        probe = torch.from_numpy(self.prepare(Image.fromarray(noise)))[None]
+        return self._proved(split_image_tower(self._model), self._embed_image_part, probe, "image")
+
+    @cached_property
+    def _text_split(self) -> Split:
+        from probal.encoders._towers import split_text_tower
+
+        probe = self._tokenizer(["a photo of a cat."])
+        return self._proved(split_text_tower(self._model), self._embed_text_part, probe, "text")
+
+    def _proved(
+        self, split: Split | None, tower: Callable[[Tensor], Tensor], probe: Tensor, kind: str
+    ) -> Split:
+        """The split if it gives the tower's own embedding of the probe; models differ behind their last layer."""
+        import torch
+
+        with torch.inference_mode():
+            if split is None or not split.rebuilds(probe, tower(probe)):
+                raise UserError(
+                    f"the {kind} tower of {self.id!r} does not end in a linear map that is known here, so "
+                    "BayesVLM has no layer to be uncertain about; choose a CLIP, SigLIP or MobileCLIP model"
+                )
+        return split
+
+
+def _linear_map(split: Split) -> LinearMap:
+    bias = None if split.bias is None else split.bias.numpy()
+    return LinearMap(split.weight.contiguous().numpy(), bias)
+
+
+def _activations(split: Split, inputs: Tensor) -> Activations:
+    width, columns = split.weight.shape
+    if len(inputs):
+        out = over_parts(split.body, inputs.split(_BATCH))
+    else:
+        out = np.empty((0, columns + split.residual * width), np.float32)
+    return Activations(out[:, :columns], out[:, columns:] if split.residual else None)
 
 
 def check_id(encoder_id: str) -> None:
