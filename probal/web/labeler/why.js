@@ -3,6 +3,9 @@
 const PHASES = {
   coverage: "typical of a group of images that has no label yet",
   random: "drawn at random",
+  information: "its label would tell most about the other images",
+  gradient: "its label would change the model most, whichever it is",
+  balance: "may belong to a class with few labels",
 };
 const UNCERTAINTIES = [
   ["total", "Uncertainty in all"],
