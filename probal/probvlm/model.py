@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from probal.errors import UserError
 from probal.probvlm.density import GeneralizedGaussian
 from probal.probvlm.embedding import ProbEmbedding
 from probal.probvlm.heads import Head
+from probal.tensor_file import read_tensors, write_tensors
 
 FORMAT = "probal-probvlm-1"
 CHUNK = 4096
@@ -116,7 +114,6 @@ class ProbVLM:
 
     def save(self, path: Path) -> None:
         """Writes one safetensors file, whole or not at all."""
-        path = Path(path)
         tensors = {f"image.{name}": tensor for name, tensor in self.image.state_dict().items()}
         tensors |= {f"text.{name}": tensor for name, tensor in self.text.state_dict().items()}
         tensors["reference"] = self.reference
@@ -126,31 +123,13 @@ class ProbVLM:
             "history": [asdict(record) for record in self.history],
             "chosen": self.chosen,
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, partial, metadata={"format": FORMAT, "facts": json.dumps(facts)})
-        partial.replace(path)
+        write_tensors(Path(path), tensors, FORMAT, facts)
 
 
 def load(path: Path) -> ProbVLM:
     """Reads what :meth:`ProbVLM.save` wrote. Raises UserError for a file that is not there or not one."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no file {path}: expected a ProbVLM saved by ProbAL")
+    tensors, facts = read_tensors(Path(path), FORMAT, "a ProbVLM", "train it again")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a safetensors file: {error}") from error
-    if metadata.get("format") != FORMAT:
-        raise UserError(
-            f"{path} is not a ProbVLM of this version: its format is {metadata.get('format')!r}, "
-            f"expected {FORMAT!r}; train it again"
-        )
-    try:
-        facts = json.loads(metadata["facts"])
         settings = Settings(**facts["settings"])
         image, text = (
             _loaded_head(int(facts["width"]), settings, tensors, prefix) for prefix in ("image.", "text.")
