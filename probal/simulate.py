@@ -234,4 +234,4 @@ def _embed_folder(path: Path, encoder_id: str, report: Report) -> Source:
     y = np.array([classes.index(image.path.split("/")[0]) for image in images])
     text_x = model.encode_texts([model.default_template.replace("{}", name) for name in classes])
     x = features.read([image.content_hash for image in images])
-    return Source(str(path), encoder_id, tuple(classes), x, y, None, None, text_x, model.scale, model.centred)
+    return Source(str(path), model.id, tuple(classes), x, y, None, None, text_x, model.scale, model.centred)

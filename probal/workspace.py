@@ -13,7 +13,7 @@ from filelock import FileLock
 from platformdirs import user_data_dir
 
 from probal import validate
-from probal.encoders import check_encoder_id
+from probal.encoders import check_encoder_id, resolve_encoder_id
 from probal.errors import UserError
 from probal.pool.decode import IMAGE_SUFFIXES, UnreadableImage, open_image
 from probal.store import Store
@@ -108,7 +108,7 @@ class Workspace:
         _check_test_labels(test, names, root)
         config = ProjectConfig(
             image_root=str(root),
-            encoder=encoder,
+            encoder=resolve_encoder_id(encoder).id,  # once: vectors of two encoders do not mix
             template=validate.template(template),
             adapter=validate.adapter(adapter),
             strategy=validate.strategy(strategy),

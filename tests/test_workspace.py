@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from platformdirs import user_data_dir
 
+from probal.encoders.auto import EncoderChoice
 from probal.errors import UserError
 from probal.types import JobKind, Project, ProjectConfig
 from probal.workspace import TEST_LABELS, Workspace
@@ -216,3 +217,13 @@ def test_images_are_read_only(workspace: Workspace, pool: Path):
     before = {path: path.stat().st_mtime_ns for path in pool.rglob("*")}
     create(workspace, pool)
     assert {path: path.stat().st_mtime_ns for path in pool.rglob("*")} == before
+
+
+def test_auto_is_resolved_once(workspace: Workspace, pool: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("probal.workspace.check_encoder_id", lambda encoder_id: None)
+    monkeypatch.setattr(
+        "probal.workspace.resolve_encoder_id",
+        lambda encoder_id: EncoderChoice(ENCODER if encoder_id == "auto" else encoder_id),
+    )
+    assert create(workspace, pool, encoder="auto").config.encoder == ENCODER
+    assert workspace.store.project("p").config.encoder == ENCODER

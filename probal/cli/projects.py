@@ -29,18 +29,25 @@ def init(
     prompt: Annotated[
         str | None, typer.Option(help='What the encoder reads, such as "a photo of a {}".')
     ] = None,
-    encoder: Annotated[str, typer.Option(help="embedded, or open_clip:<model>/<weights>.")] = "embedded",
+    encoder: Annotated[
+        str, typer.Option(help="embedded, auto, or open_clip:<model>/<weights>.")
+    ] = "embedded",
     audit: Annotated[
         str, typer.Option(help="Share (0.1) or number (40) of the images that measure the accuracy.")
     ] = "0.1",
 ) -> None:
     """Make a project on a folder of images and a list of class names."""
+    from probal.encoders import resolve_encoder_id
+
     names = class_names(classes, classes_file)
     workspace = open_workspace(ctx)
+    choice = resolve_encoder_id(encoder)
     project = workspace.create_project(
-        name, images=images, classes=names, encoder=encoder, template=prompt, audit=audit_size(audit)
+        name, images=images, classes=names, encoder=choice.id, template=prompt, audit=audit_size(audit)
     )
     say(f"Project {project.name}: {len(names)} classes on {project.config.image_root}.")
+    if choice.reason:
+        say(f"Encoder: {choice.id}; {choice.reason}.")
     say(f"Next: probal embed {project.name} here in the terminal, or probal serve in the browser.")
 
 

@@ -2,6 +2,14 @@
 
 from probal.encoders.activations import ActivationEncoder, Activations, LinearMap
 from probal.encoders.base import Encoder
-from probal.encoders.registry import check_encoder_id, load_encoder
+from probal.encoders.registry import check_encoder_id, load_encoder, resolve_encoder_id
 
-__all__ = ["ActivationEncoder", "Activations", "Encoder", "LinearMap", "check_encoder_id", "load_encoder"]
+__all__ = [
+    "ActivationEncoder",
+    "Activations",
+    "Encoder",
+    "LinearMap",
+    "check_encoder_id",
+    "load_encoder",
+    "resolve_encoder_id",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from probal.encoders.auto import RECOMMENDED, EncoderChoice, choose_encoder
 from probal.encoders.base import Encoder
 from probal.errors import UserError
 
@@ -17,8 +18,8 @@ def check_encoder_id(encoder_id: str) -> None:
 
 
 def load_encoder(encoder_id: str) -> Encoder:
-    """The encoder of an id: `embedded`, `open_clip:<model>/<pretrained tag or path>`,
-    `open_clip:hf-hub:<repo>`.
+    """The encoder of an id: `embedded`, `auto`, `open_clip:<model>/<pretrained tag or path>`,
+    `open_clip:hf-hub:<repo>`. That of `auto` has the id of what was chosen.
 
     Takes seconds, and for open_clip tags may download. Raises UserError for an unknown id, a missing package
     (saying what to install) or weights that cannot be had.
@@ -26,6 +27,27 @@ def load_encoder(encoder_id: str) -> Encoder:
     check, load = _entry(encoder_id)
     check(encoder_id)
     return load(encoder_id)
+
+
+def resolve_encoder_id(encoder_id: str) -> EncoderChoice:
+    """What `auto` stands for here and now, to be kept in its place; any other id as it is, unchecked.
+
+    May ask the hub, for seconds at most; loads no torch. UserError if `auto` comes to a missing package.
+    """
+    if encoder_id != "auto":
+        return EncoderChoice(encoder_id)
+    check_encoder_id(encoder_id)
+    choice = choose_encoder()
+    check_encoder_id(choice.id)
+    return choice
+
+
+def _check_auto(encoder_id: str) -> None:
+    _check_open_clip(RECOMMENDED)  # `embedded` needs open_clip as well
+
+
+def _load_auto(encoder_id: str) -> Encoder:
+    return load_encoder(resolve_encoder_id(encoder_id).id)
 
 
 def _check_embedded(encoder_id: str) -> None:
@@ -53,6 +75,7 @@ def _load_open_clip(encoder_id: str) -> Encoder:
 
 
 _ENCODERS: dict[str, tuple[Callable[[str], None], Callable[[str], Encoder]]] = {
+    "auto": (_check_auto, _load_auto),
     "embedded": (_check_embedded, _load_embedded),
     "open_clip": (_check_open_clip, _load_open_clip),
 }
@@ -60,9 +83,9 @@ _ENCODERS: dict[str, tuple[Callable[[str], None], Callable[[str], Encoder]]] = {
 
 def _entry(encoder_id: str) -> tuple[Callable[[str], None], Callable[[str], Encoder]]:
     kind, colon, _ = encoder_id.partition(":")
-    if kind not in _ENCODERS or (kind == "embedded") == bool(colon):
+    if kind not in _ENCODERS or (kind in ("auto", "embedded")) == bool(colon):
         raise UserError(
-            f"unknown encoder {encoder_id!r}; expected `embedded`, "
+            f"unknown encoder {encoder_id!r}; expected `embedded`, `auto`, "
             "`open_clip:<model>/<pretrained tag or path>` or `open_clip:hf-hub:<repo>`"
         )
     return _ENCODERS[kind]

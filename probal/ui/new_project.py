@@ -56,7 +56,9 @@ def new_project_form() -> None:
             "Labels per batch", *(1, 1000, DEFAULT_BATCH), help="After so many labels the model learns anew."
         )
         encoder = st.text_input(
-            "Encoder", value="embedded", help="`embedded`, or open_clip:<model>/<weights> if installed."
+            "Encoder",
+            value="embedded",
+            help="`embedded`, `auto`, or open_clip:<model>/<weights> if installed.",
         )
         template = st.text_input(
             "Prompt", placeholder="a photo of a {}", help="What the encoder reads; {} is the class name."

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from probal.encoders.auto import EncoderChoice
 from probal.store import Store
 from probal.types import EventKind
 from tests.session.conftest import COLOURS, ColourEncoder, draw_pool
@@ -209,3 +210,12 @@ def test_a_failed_job_is_one_line(probal, images, truth):
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
     assert "no such folder" in result.stderr
+
+
+def test_init_with_auto_says_which_encoder_it_is_and_why(probal, images, truth, monkeypatch):
+    choice = EncoderChoice("embedded", "the others are out of reach")
+    monkeypatch.setattr("probal.encoders.registry.choose_encoder", lambda: choice)
+    result = probal("init", "p", "--images", images, "--classes", "red,green", "--encoder", "auto")
+    assert result.exit_code == 0
+    assert "Encoder: embedded; the others are out of reach." in result.stderr
+    assert probal("init", "q", "--images", images, "--classes", "red,green").stderr.count("Encoder") == 0
