@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from probal.encoders._hub import hub_reachable
 
-# fast on a CPU, free to use (MIT), and the only weights for which the authors of BayesVLM publish a posterior
+# the ViT-B with the fewest patches, so the cheapest on a CPU, and BayesVLM's authors publish a posterior for it
 RECOMMENDED = "open_clip:ViT-B-32/laion2b_s34b_b79k"
 _REPOSITORY = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K"  # where open_clip has that tag's weights from
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")  # in the order it looks for them
