@@ -33,6 +33,12 @@ def live(project: Project) -> None:
     if points:
         st.plotly_chart(accuracy_curve(metrics), key="curve", config={"displayModeBar": False})
         st.caption(curve_note(points[-1].detail.get("source")))
+        if status.audit_skipped:
+            were = "was" if status.audit_skipped == 1 else "were"
+            st.caption(
+                f"{status.audit_skipped:,} of the randomly drawn images {were} skipped; "
+                "the accuracy says nothing about such images until they are labeled."
+            )
     else:
         empty_state(
             "No accuracy yet",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
 import torch
 
 
@@ -17,8 +16,3 @@ def derive_seed(*parts: object) -> int:
 def torch_generator(*parts: object) -> torch.Generator:
     """A CPU generator seeded by :func:`derive_seed`."""
     return torch.Generator().manual_seed(derive_seed(*parts))
-
-
-def numpy_generator(*parts: object) -> np.random.Generator:
-    """A NumPy generator seeded by :func:`derive_seed`."""
-    return np.random.default_rng(derive_seed(*parts))

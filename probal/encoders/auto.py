@@ -27,10 +27,11 @@ def choose_encoder() -> EncoderChoice:
     """
     if _cached():
         return EncoderChoice(RECOMMENDED, "its weights are on this machine")
-    if _offered():
+    problem = _refusal()
+    if problem is None:
         return EncoderChoice(RECOMMENDED, "its weights, 0.6 GB, can be downloaded")
     why = f"the weights of {RECOMMENDED} are not on this machine and cannot be fetched"
-    return EncoderChoice("embedded", why)
+    return EncoderChoice("embedded", f"{why} ({problem})")
 
 
 def _cached() -> bool:
@@ -39,15 +40,20 @@ def _cached() -> bool:
     return any(isinstance(try_to_load_from_cache(_REPOSITORY, name), str) for name in _FILES)
 
 
-def _offered() -> bool:
+def _refusal() -> str | None:
+    """Why the hub does not offer the weights, in words; None where it does."""
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
-    if constants.HF_HUB_OFFLINE or not hub_reachable():
-        return False
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    if not hub_reachable():
+        return "no network"
+    problem = ""
     for name in _FILES:
         try:
             get_hf_file_metadata(hf_hub_url(_REPOSITORY, name), timeout=_TIMEOUT)
-        except Exception:
-            continue
-        return True
-    return False
+        except Exception as error:  # the hub's HTTP client, whose errors these are, changes with its versions
+            problem = str(error).strip().split("\n")[0] or type(error).__name__
+        else:
+            return None
+    return problem

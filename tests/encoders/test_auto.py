@@ -77,9 +77,12 @@ def test_out_of_reach_it_is_embedded_and_says_why(asked: list[str], monkeypatch:
     choice = resolve_encoder_id("auto")
     assert choice.id == "embedded"
     assert f"{RECOMMENDED} are not on this machine and cannot be fetched" in choice.reason
+    assert choice.reason.endswith("(no network)")
     assert asked == ["huggingface.co"]
     assert len(hub_answers(monkeypatch, None)) == 0
-    assert resolve_encoder_id("auto") == choice
+    refused = resolve_encoder_id("auto")
+    assert refused.id == "embedded"
+    assert refused.reason.endswith("(not found)")  # the hub's own word, not swallowed
 
 
 def test_offline_asks_nobody(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

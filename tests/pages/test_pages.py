@@ -197,6 +197,17 @@ def test_progress_shows_curve_balance_and_rounds(ready: Make, workspace: Workspa
     assert list(app.dataframe[0].value["Round"]) == [1]
 
 
+def test_progress_reports_skipped_audit_images(ready: Make, workspace: Workspace) -> None:
+    project = ready(n=30, audit=5)
+    point = Metric("accuracy", 0.8, 0.6, 0.9, 3, 0, 0, True, {"source": "audit"})
+    workspace.store.add_metrics(project.id, [point])
+    assert "skipped" not in texts(page("progress", "shapes"))
+    audit = workspace.store.images(project.id, role=Role.AUDIT)
+    skips = [Event(f"skip{each.id}", EventKind.SKIP, "ada", image_id=each.id) for each in audit[:2]]
+    assert not workspace.store.record(project.id, skips, require_lease=False).rejected
+    assert "2 of the randomly drawn images were skipped" in texts(page("progress", "shapes"))
+
+
 def test_progress_without_a_measurement_says_when_it_comes(ready: Make) -> None:
     ready()
     app = page("progress", "shapes")
