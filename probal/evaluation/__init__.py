@@ -7,6 +7,7 @@ from probal.evaluation.audit import (
     draw_audit,
     extend_audit,
 )
+from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
 from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
 from probal.evaluation.selective import RiskCoverage, aurc, error_auroc, excess_aurc, risk_coverage
 
@@ -15,9 +16,11 @@ __all__ = [
     "RiskCoverage",
     "accuracy",
     "accuracy_interval",
+    "anytime_interval",
     "audit_size",
     "aurc",
     "brier",
+    "confidence_sequence",
     "debiased_ece",
     "draw_audit",
     "ece",
@@ -26,4 +29,5 @@ __all__ = [
     "extend_audit",
     "nll",
     "risk_coverage",
+    "spent_level",
 ]
