@@ -39,6 +39,7 @@ STRATEGIES = (
     "power-bald",
     "softmax-bald",
     "balanced-margin",
+    "probvlm",
 )
 ADAPTERS = ("bayes", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""

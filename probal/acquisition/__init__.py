@@ -15,6 +15,7 @@ from probal.acquisition.batch import (
     top_confidence,
     top_entropy,
     top_margin,
+    top_probvlm,
 )
 from probal.acquisition.batchbald import batchbald
 from probal.acquisition.cold_start import random, typiclust
@@ -54,6 +55,7 @@ STRATEGIES: dict[str, Strategy] = {
     "power-bald": power_bald,
     "softmax-bald": softmax_bald,
     "balanced-margin": balanced_margin,
+    "probvlm": top_probvlm,
 }
 
 

@@ -43,6 +43,8 @@ class AcquisitionState:
     """Joint draws of the logits of unit rows; None: as the logits and the rows' cosines have them."""
     target: Target | None = None
     """None: the pool itself."""
+    probvlm_score: Tensor | None = None  # [N] nats, `probal.probvlm.acquisition_score`
+    """None where no ProbVLM is trained, or no strategy asks for it."""
 
     @property
     def n_classes(self) -> int:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from probal.acquisition.base import AcquisitionState, Choice
 from probal.acquisition.clusters import cluster, typicality
+from probal.errors import UserError
 
 _MAX_GROUPS = 500
 
@@ -70,6 +71,20 @@ def top_confidence(state: AcquisitionState, batch: int, generator: torch.Generat
 def top_bald(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
     """The B largest mutual informations between label and posterior, without diversity."""
     return _largest(state, state.uncertainty.epistemic, batch)
+
+
+def top_probvlm(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
+    """The B images of which ProbVLM knows the least that a label could teach, without diversity.
+
+    `½ Σ_d log(1 + epistemic_d / aleatoric_d)`, `probal.probvlm.acquisition_score`: it passes over images that are
+    ambiguous in themselves. Raises UserError where no ProbVLM is trained.
+    """
+    if state.probvlm_score is None:
+        raise UserError(
+            "the strategy 'probvlm' needs a trained ProbVLM: run probal probvlm train NAME first, "
+            "or choose another strategy"
+        )
+    return _largest(state, state.probvlm_score, batch)
 
 
 def _in_turns(

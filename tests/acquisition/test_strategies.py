@@ -1,9 +1,11 @@
 """Every registered strategy joins the suite, and each does what its paper says."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from probal.acquisition import STRATEGIES, AcquisitionState, propose
+from probal.acquisition import STRATEGIES, AcquisitionState, Pick, propose
 from probal.errors import UserError
 from probal.gaussian import GaussianLogits
 from tests.acquisition.conformance import NONE, D, StrategyConformance, pool
@@ -83,6 +85,29 @@ class TestSoftmaxBald(StrategyConformance):
 
 class TestBalancedMargin(StrategyConformance):
     strategy = "balanced-margin"
+
+
+class TestProbVLM(StrategyConformance):
+    strategy = "probvlm"
+
+    def ask(self, state: AcquisitionState, batch: int, seed: int = 0) -> list[Pick]:
+        return super().ask(replace(state, probvlm_score=state.embeddings.square().sum(1)), batch, seed)
+
+
+def test_probvlm_takes_the_largest_scores_that_are_free() -> None:
+    state = pool()
+    score = torch.rand(len(state.embeddings), generator=torch.Generator().manual_seed(4))
+    picks = propose("probvlm", replace(state, probvlm_score=score), 5, torch.Generator())
+    free = score[state.candidates]
+    assert [pick.row for pick in picks] == state.candidates[free.argsort(descending=True)[:5]].tolist()
+
+
+def test_probvlm_needs_a_model_and_a_finite_score() -> None:
+    with pytest.raises(UserError, match="probal probvlm train"):
+        propose("probvlm", pool(), 3, torch.Generator())
+    with pytest.raises(FloatingPointError, match="score of row"):
+        score = torch.full((len(pool().embeddings),), float("nan"))
+        propose("probvlm", replace(pool(), probvlm_score=score), 3, torch.Generator())
 
 
 def test_every_strategy_is_in_the_suite() -> None:
