@@ -112,6 +112,8 @@ class Reason:
     """Image id of the nearest labeled image, None before the first label."""
     nearest_similarity: float | None = None
     """Cosine to it."""
+    ambiguity: float | None = None  # ProbVLM's aleatoric variance, mean over D; None where none is trained
+    ambiguity_percentile: float | None = None  # its place among the pool's images, 0 to 100
 
 
 @dataclass(frozen=True)

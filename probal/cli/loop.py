@@ -150,6 +150,8 @@ def _described(workspace: Workspace, project: Project, proposals: Sequence[Propo
             "cluster": item.reason.cluster,
             "nearest_labeled": path(item.reason.nearest_labeled),
             "nearest_similarity": item.reason.nearest_similarity,
+            "ambiguity": item.reason.ambiguity,
+            "ambiguity_percentile": item.reason.ambiguity_percentile,
         }
         for rank, item in enumerate(proposals, start=1)
     ]

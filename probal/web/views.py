@@ -77,6 +77,8 @@ def _why(store: Store, project: Project, reason: Reason, labels: Mapping[int, in
         epistemic=reason.epistemic,
         contested=list(reason.contested),
         cluster=reason.cluster,
+        ambiguity=reason.ambiguity,
+        ambiguity_percentile=reason.ambiguity_percentile,
         nearest=nearest,
     )
 
