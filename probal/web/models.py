@@ -63,6 +63,10 @@ class Why(BaseModel):
     contested: list[tuple[int, float]]
     cluster: int | None
     nearest: Nearest | None
+    ambiguity: float | None
+    """ProbVLM's aleatoric variance of the image, mean over the embedding; null where none is trained."""
+    ambiguity_percentile: float | None
+    """Where that lies among the images of the pool, 0 to 100: high is ambiguous in itself."""
 
 
 class Item(BaseModel):
