@@ -9,10 +9,12 @@ from probal.evaluation.audit import (
 )
 from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
 from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
+from probal.evaluation.risk_control import Certificate, certify, count_bound
 from probal.evaluation.selective import RiskCoverage, aurc, error_auroc, excess_aurc, risk_coverage
 
 __all__ = [
     "PRELIMINARY_BELOW",
+    "Certificate",
     "RiskCoverage",
     "accuracy",
     "accuracy_interval",
@@ -20,7 +22,9 @@ __all__ = [
     "audit_size",
     "aurc",
     "brier",
+    "certify",
     "confidence_sequence",
+    "count_bound",
     "debiased_ece",
     "draw_audit",
     "ece",
