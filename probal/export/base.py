@@ -28,6 +28,16 @@ class ExportRow:
     round: int | None = None
     """Index of the round that proposed the image; None for what no strategy chose."""
     labeled_at: datetime | None = None
+    given: str = "label"
+    """Kind of the event: `label`, `confirm` (a prediction was accepted), `adjudicate` (a disagreement settled)."""
+    annotators: int = 1
+    """People whose answer for this image stands."""
+    agreement: float = 1.0
+    """Share of them that gave this label."""
+    predicted: str | None = None
+    """Class that the model held likeliest when it proposed the image; None for what no strategy chose."""
+    probability: float | None = None
+    """Its probability then."""
 
 
 @dataclass(frozen=True)

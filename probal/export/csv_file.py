@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from probal.export.base import ExportRow, Progress, Written
+from probal.export.records import COLUMNS, record
 
 FILE = "labels.csv"
-COLUMNS = ("path", "content_hash", "label", "class_id", "annotator", "role", "round", "labeled_at")
 
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 
@@ -24,23 +24,14 @@ def write(
     rows: Sequence[ExportRow], folder: Path, image_root: Path | None, progress: Progress | None
 ) -> Written:
     """Write `labels.csv`; `probal label` reads it back. Images need not be at hand."""
-    with (folder / FILE).open("w", encoding="utf-8", errors="backslashreplace", newline="") as handle:
+    with (folder / FILE).open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in rows:
-            stamp = row.labeled_at.isoformat() if row.labeled_at else ""
-            place = "" if row.round is None else row.round
-            cells = (
-                row.path,
-                row.content_hash,
-                row.label,
-                row.class_id,
-                row.annotator,
-                row.role,
-                place,
-                stamp,
-            )
-            writer.writerow([neutralize(cell) if isinstance(cell, str) else cell for cell in cells])
+            cells = {**record(row), "labeled_at": row.labeled_at.isoformat() if row.labeled_at else None}
+            writer.writerow(
+                [neutralize(cell) if isinstance(cell, str) else cell for cell in cells.values()]
+            )  # None is an empty cell
     return Written((FILE,), len(rows))
 
 

@@ -8,13 +8,49 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from probal.errors import UserError
-from probal.export import csv_file, image_folder
+from probal.export import csv_file, fiftyone, hugging_face, image_folder, label_studio, records
 from probal.export.base import Exporter, ExportReport, ExportRow, Progress
 
 EXPORTERS: Mapping[str, Exporter] = {
     "csv": csv_file.write,
+    "jsonl": records.write_jsonl,
+    "parquet": records.write_parquet,
     "imagefolder": image_folder.write,
+    "imagefolder-zip": image_folder.write_zip,
+    "imagefolder-link": image_folder.write_links,
+    "hf": hugging_face.write,
+    "labelstudio": label_studio.write,
+    "fiftyone": fiftyone.write,
 }
+DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
+    "csv": ("CSV table", "One row per label; opens in any spreadsheet, and pandas reads it."),
+    "jsonl": ("JSON lines", "One JSON object per label, for scripts."),
+    "parquet": ("Parquet table", "The same table with types, for pandas, Polars, DuckDB and Spark."),
+    "imagefolder": (
+        "A folder per class",
+        "Copies of the images sorted by class, as torchvision, timm, Keras and fastai read them.",
+    ),
+    "imagefolder-zip": ("A folder per class, zipped", "The same in one archive, to send away."),
+    "imagefolder-link": (
+        "A folder per class, links",
+        "The same with links instead of copies: quick and small, on this machine only; a tool that edits the "
+        "files edits your images.",
+    ),
+    "hf": (
+        "Hugging Face datasets",
+        "A folder for load_dataset, images and class names inside; audit images are its test split.",
+    ),
+    "labelstudio": (
+        "Label Studio",
+        "Tasks with your labels and the model's predictions, and the labeling setup; the images stay where "
+        "they are.",
+    ),
+    "fiftyone": (
+        "FiftyOne",
+        "Copies of the images with labels.json, for its FiftyOneImageClassificationDataset.",
+    ),
+}
+"""Title and one sentence of each format, for pages and help."""
 
 
 def export_labels(

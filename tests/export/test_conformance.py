@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from PIL import Image
 
 from probal.errors import UserError
-from probal.export import EXPORTERS, ExportReport, ExportRow, export_labels
-
-Pairs = set[tuple[str, str]]
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # torchvision's
-
-
-def read_csv(folder: Path) -> Pairs:
-    frame = pd.read_csv(folder / "labels.csv", dtype=str, keep_default_na=False)
-    return set(zip(frame["content_hash"], frame["label"], strict=True))
-
-
-def read_image_folder(folder: Path) -> Pairs:
-    """As torchvision's ImageFolder lists it, every image opened, folders named by classes.json."""
-    mapping = json.loads((folder / "classes.json").read_text("utf-8"))["classes"]
-    names = {each["folder"]: each["name"] for each in mapping}
-    pairs = set()
-    for directory in sorted(entry.name for entry in os.scandir(folder / "images") if entry.is_dir()):
-        files = sorted(each for each in (folder / "images" / directory).rglob("*") if each.is_file())
-        assert files, "torchvision refuses a class without images"
-        for file in files:
-            assert file.suffix.lower() in SUFFIXES
-            with Image.open(file) as image:
-                image.load()
-            pairs.add((hashlib.sha256(file.read_bytes()).hexdigest(), names[directory]))
-    return pairs
-
-
-READERS: dict[str, Callable[[Path], Pairs]] = {"csv": read_csv, "imagefolder": read_image_folder}
+from probal.export import DESCRIPTIONS, EXPORTERS, ExportReport, ExportRow, export_labels
+from tests.export.readers import READERS
 
 
 def test_every_exporter_has_a_reader() -> None:
     assert READERS.keys() == EXPORTERS.keys()
+
+
+def test_every_exporter_is_described() -> None:
+    assert list(DESCRIPTIONS) == list(EXPORTERS)
+    assert all(title and sentence.endswith(".") for title, sentence in DESCRIPTIONS.values())
 
 
 def tree(folder: Path) -> dict[str, bytes | None]:
@@ -69,6 +42,8 @@ def test_round_trip(name: str, rows: list[ExportRow], image_root: Path, tmp_path
 
 
 def test_images_are_only_read(name: str, rows: list[ExportRow], image_root: Path, tmp_path: Path) -> None:
+    if name == "imagefolder-link":
+        pytest.skip("a link is the image itself, which is why it must be asked for by name")
     before = tree(image_root)
     stamps = {each: each.stat().st_mtime_ns for each in image_root.rglob("*")}
     export_labels(rows, tmp_path / "out", [name], image_root)

@@ -20,7 +20,7 @@ def refused(message: str, rows: list[ExportRow], dest: Path, formats: list[str],
 
 def test_formats(rows: list[ExportRow], image_root: Path, tmp_path: Path) -> None:
     refused(
-        "unknown export format 'docx': choose from csv, imagefolder",
+        "unknown export format 'docx': choose from csv, jsonl, parquet, imagefolder, ",
         rows,
         tmp_path / "o",
         ["csv", "docx"],
