@@ -91,22 +91,32 @@ class ProjectStatus:
     """ISO 8601, UTC."""
 
 
-def lease(store: Store, project: Project, annotator: str, client: str, n: int) -> list[LeaseItem]:
+def lease(
+    store: Store, project: Project, annotator: str, client: str, n: int, keep: Sequence[int] | None = None
+) -> list[LeaseItem]:
     """Up to `n` images for one window (`client`) of one annotator: those it holds first, then new ones.
+
+    With `keep`, what it holds beside these is swapped for the best there are now, see `Store.lease`.
 
     Raises:
         UserError: not a name to label under, or `n` out of range.
     """
-    annotator = validate.annotator(annotator)
-    if annotator == REFERENCE:
-        raise UserError(f"the name {REFERENCE!r} is kept for labels that came with the images: use another")
+    annotator = annotator_name(annotator)
     if not 1 <= n <= MAX_LEASE:
         raise UserError(f"{n} images asked for at once: 1 to {MAX_LEASE} are possible")
-    items = store.lease(project.id, annotator, client, n, datetime.now(UTC))
+    items = store.lease(project.id, annotator, client, n, datetime.now(UTC), keep)
     if len(items) < n:
         # labels that came while a fit was running, with none after them, would wait for ever
         enqueue_if_due(store, project, after_failure=False)
     return items
+
+
+def annotator_name(name: str) -> str:
+    """A name to label under, cleaned. UserError for one that is not."""
+    name = validate.annotator(name)
+    if name == REFERENCE:
+        raise UserError(f"the name {REFERENCE!r} is kept for labels that came with the images: use another")
+    return name
 
 
 def record(

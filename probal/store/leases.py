@@ -30,7 +30,7 @@ FLOOR = 3
 
 _IDS: BindParameter[int] = bindparam("ids", type_=Integer, expanding=True)
 _HELD = (
-    select(lease.c.image_id)
+    select(lease.c.image_id, lease.c.proposal_id)
     .join(image, image.c.id == lease.c.image_id)
     .where(
         lease.c.project_id == PROJECT,
@@ -55,9 +55,17 @@ _PENDING = (
     )
     .order_by(lease.c.image_id)
 )
-_RENEW = update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("until"))
-_GIVEN = select(func.count(), func.count() - func.count(lease.c.proposal_id)).where(
-    lease.c.project_id == PROJECT
+RENEW = update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("until"))
+# the token stays: an answer that is on its way counts as long as nobody else was handed the image
+GIVE_BACK = (
+    update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("now"), proposal_id=None)
+)
+_PROPOSALS_GIVEN = select(func.count(lease.c.proposal_id)).where(lease.c.project_id == PROJECT)
+_AUDITS_GIVEN = (
+    select(func.count())
+    .select_from(image)
+    .join(lease, lease.c.image_id == image.c.id)
+    .where(image.c.project_id == PROJECT, image.c.role == Role.AUDIT)
 )
 _TOKENS = select(lease.c.image_id, lease.c.token).where(
     lease.c.image_id.in_(_IDS),
@@ -83,18 +91,29 @@ _ITEMS = (
 
 
 class Leases(Repository):
-    def lease(self, project_id: int, annotator: str, client: str, n: int, now: datetime) -> list[LeaseItem]:
+    def lease(
+        self,
+        project_id: int,
+        annotator: str,
+        client: str,
+        n: int,
+        now: datetime,
+        keep: Sequence[int] | None = None,
+    ) -> list[LeaseItem]:
         """Up to `n` images for one window of one annotator: those it holds, oldest first, then new ones.
 
-        Writes: what is returned is renewed or leased to the window until ten minutes after `now`.
+        With `keep`, the window holds on to these images and to audit images, and swaps its other proposals
+        for the best there are now. Writes: what is returned is renewed or leased to the window until ten
+        minutes after `now`.
         """
         with self._db.write() as connection:
             by = annotator_id(connection, project_id, annotator)
-            held = _held(connection, project_id, by, client, n, now)
-            connection.execute(_RENEW, {"ids": held, "until": now + LEASE})
+            held, swapped = _held(connection, project_id, by, client, n, now, keep)
+            connection.execute(RENEW, {"ids": held, "until": now + LEASE})
+            connection.execute(GIVE_BACK, {"ids": swapped, "now": now})
             queue = Queue(connection, project_id, by, client, now, held)
             new = _choose(queue, n) if len(held) < n else []
-            _issue(queue, new)
+            issue(queue, new)
             return _items(connection, [*held, *(candidate.image_id for candidate in new)])
 
     def pending_images(self, project_id: int, now: datetime) -> list[int]:
@@ -103,10 +122,22 @@ class Leases(Repository):
             return list(connection.scalars(_PENDING, {"project_id": project_id, "now": now}))
 
 
-def _held(connection: Connection, project_id: int, by: int, client: str, n: int, now: datetime) -> list[int]:
-    """Images in this window's hands that it has not answered."""
+def _held(
+    connection: Connection,
+    project_id: int,
+    by: int,
+    client: str,
+    n: int,
+    now: datetime,
+    keep: Sequence[int] | None,
+) -> tuple[list[int], list[int]]:
+    """Images in this window's hands that it has not answered, and those of them it swaps for others."""
     window = {"project_id": project_id, "annotator_id": by, "client": client, "now": now, "n": n}
-    return list(connection.scalars(_HELD, window))
+    rows = connection.execute(_HELD, window).all()
+    wanted = {row.image_id for row in rows} if keep is None else set(keep)
+    # an audit image is never swapped: its turn is counted when it is handed out
+    swapped = [row.image_id for row in rows if row.image_id not in wanted and row.proposal_id is not None]
+    return [row.image_id for row in rows if row.image_id not in swapped], swapped
 
 
 def _choose(queue: Queue, n: int) -> list[Candidate]:
@@ -114,7 +145,9 @@ def _choose(queue: Queue, n: int) -> list[Candidate]:
     wanted = n - len(queue.held)
     proposals = queue.proposals(wanted)
     audits = queue.audits(wanted)
-    total, audit = queue.connection.execute(_GIVEN, {"project_id": queue.project_id}).one()
+    project = {"project_id": queue.project_id}
+    audit = queue.connection.scalar(_AUDITS_GIVEN, project) or 0
+    total = (queue.connection.scalar(_PROPOSALS_GIVEN, project) or 0) + audit
 
     chosen: list[Candidate] = []
     while len(chosen) < wanted:
@@ -134,7 +167,7 @@ def _choose(queue: Queue, n: int) -> list[Candidate]:
     return chosen
 
 
-def _issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
+def issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
     """Write the leases; a window that had an image before gets it under the token it knows."""
     ids = [candidate.image_id for candidate in chosen]
     if not ids:

@@ -39,7 +39,7 @@ _TAKEN = exists().where(
     ),
 )
 # what this window holds already waits in no line
-_FREE = and_(image.c.state == ImageState.OK, ~_TAKEN, image.c.id.not_in(bindparam("held", expanding=True)))
+FREE = and_(image.c.state == ImageState.OK, ~_TAKEN, image.c.id.not_in(bindparam("held", expanding=True)))
 
 _NEWER = proposal.alias("newer")
 _REPEATED = exists().where(
@@ -52,7 +52,7 @@ _PROPOSALS = (
         proposal.c.project_id == PROJECT,
         proposal.c.open,
         image.c.role == Role.POOL,
-        _FREE,
+        FREE,
         ~skipped(image.c.id),
         ~_REPEATED,
     )
@@ -66,7 +66,7 @@ _AUDITS = (
     .where(
         image.c.project_id == PROJECT,
         image.c.role == Role.AUDIT,
-        _FREE,
+        FREE,
         ~answered(image.c.id),
         ~skipped(image.c.id),
     )
@@ -89,7 +89,7 @@ _SKIPPED = (
     select(image.c.id.label("image_id"), image.c.role, _OPEN_PROPOSAL.label("proposal_id"))
     .join(_SKIPS, _SKIPS.c.image_id == image.c.id)
     .where(
-        _FREE,
+        FREE,
         ~answered(image.c.id),
         or_(image.c.role == Role.AUDIT, and_(image.c.role == Role.POOL, _OPEN_PROPOSAL.is_not(None))),
     )
@@ -135,6 +135,10 @@ class Queue:
             Candidate(row.image_id, row.proposal_id if row.role == Role.POOL else None)
             for row in self._rows(_SKIPPED, n=n)
         ]
+
+    def among(self, query: Select[int], image_ids: Sequence[int]) -> set[int]:
+        """Those of these images that a query of this window finds; its parameter is `ids`."""
+        return {row.id for row in self._rows(query, ids=list(image_ids))}
 
     def _rows(self, query: Select[*tuple[Any, ...]], **parameters: Any) -> Sequence[AnyRow]:
         window = {

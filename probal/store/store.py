@@ -9,6 +9,7 @@ from typing import Self
 from probal.store.counts import Counts
 from probal.store.engine import Database
 from probal.store.events import Events
+from probal.store.grid import GridLeases
 from probal.store.images import Images
 from probal.store.jobs import Jobs
 from probal.store.leases import Leases
@@ -17,7 +18,7 @@ from probal.store.results import Results
 from probal.store.rounds import Rounds
 
 
-class Store(Projects, Images, Events, Counts, Leases, Rounds, Results, Jobs):
+class Store(Projects, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
     """A workspace's memory. Safe to share between threads; other processes open their own.
 
     Every method is one transaction of its own (`sync_images` several), and returns after its commit.

@@ -17,13 +17,15 @@ from probal import __version__, labeling
 from probal.errors import UserError
 from probal.labeling import ProjectStatus
 from probal.types import Project
-from probal.web import views
+from probal.web import grid, views
 from probal.web.downloads import download
 from probal.web.models import (
     Annotations,
     CurvePoint,
     EventsRequest,
     EventsResponse,
+    GridRequest,
+    GridResponse,
     LeaseRequest,
     LeaseResponse,
     Rejection,
@@ -92,7 +94,7 @@ def lease(request: LeaseRequest, project: Named, workspace: Here) -> LeaseRespon
     nor `why`.
     """
     store = workspace.store
-    items = labeling.lease(store, project, request.annotator, request.client, request.n)
+    items = labeling.lease(store, project, request.annotator, request.client, request.n, request.keep)
     state, message = views.queue_state(store, project, bool(items))
     return LeaseResponse(
         items=views.items(store, project, items, workspace.token),
@@ -100,6 +102,15 @@ def lease(request: LeaseRequest, project: Named, workspace: Here) -> LeaseRespon
         message=message,
         progress=views.progress(store, project),
     )
+
+
+@router.post("/grid")
+def grid_page(request: GridRequest, project: Named, workspace: Here) -> GridResponse:
+    """A page of images that the model takes for one class, the surest first, each under a lease of the window.
+
+    Never an image of the audit set. What the window held before and does not name in `keep` is given back.
+    """
+    return grid.page(workspace, project, request)
 
 
 @router.post("/events")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from probal.types import Event, EventKind
 
 MAX_LEASE = 64
+MAX_GRID = 200
 MAX_EVENTS = 1000
 ROW_MAX = 2**63 - 1
 
@@ -29,6 +30,8 @@ class LeaseRequest(_Body):
     n: int = Field(default=16, ge=1, le=MAX_LEASE)
     client: Annotated[str, Field(min_length=1, max_length=64)] = "api"
     """The window that asks; two windows of one person are handed different images."""
+    keep: Annotated[list[RowId], Field(max_length=MAX_EVENTS)] | None = None
+    """Where given: the images on screen; the window's other ones are swapped for the best there are now."""
 
 
 class QueueState(StrEnum):
@@ -192,3 +195,36 @@ class CurvePoint(BaseModel):
     round: int
     preliminary: bool
     detail: dict[str, Any]
+
+
+class GridRequest(_Body):
+    annotator: Name
+    client: Annotated[str, Field(min_length=1, max_length=64)] = "api"
+    class_id: RowId | None = None
+    """None for the class of which most is sure."""
+    n: int = Field(default=100, ge=1, le=MAX_GRID)
+    keep: Annotated[list[RowId], Field(max_length=MAX_EVENTS)] = []
+    """Images whose answers are on their way."""
+
+
+class GridClass(BaseModel):
+    class_id: int
+    waiting: int
+    """Images without an answer that the model takes for this class."""
+
+
+class GridItem(BaseModel):
+    image_id: int
+    lease: str
+    media: str
+    """Signed address of the image at 320 pixels."""
+    predicted: list[tuple[int, float]]
+    """(class id, probability) of the likeliest classes."""
+
+
+class GridResponse(BaseModel):
+    class_id: int | None
+    classes: list[GridClass]
+    items: list[GridItem]
+    message: str
+    """One sentence for the person who waits, where there is no item."""

@@ -77,9 +77,14 @@ class World:
         )
 
     def lease(
-        self, annotator: str = "ann", client: str = "window", n: int = 20, now: datetime = START
+        self,
+        annotator: str = "ann",
+        client: str = "window",
+        n: int = 20,
+        now: datetime = START,
+        keep: Sequence[int] | None = None,
     ) -> list[LeaseItem]:
-        return self.store.lease(self.id, annotator, client, n, now)
+        return self.store.lease(self.id, annotator, client, n, now, keep)
 
     def label(self, image_id: int, annotator: str = "ann", at: int = 0, **fields: Any) -> Event:
         """A label event with the class at position `at`."""
