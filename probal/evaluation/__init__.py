@@ -8,14 +8,19 @@ from probal.evaluation.audit import (
     extend_audit,
 )
 from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
+from probal.evaluation.learning_curve import Projection, project_gain
 from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
 from probal.evaluation.risk_control import Certificate, certify, count_bound
 from probal.evaluation.selective import RiskCoverage, aurc, error_auroc, excess_aurc, risk_coverage
+from probal.evaluation.stopping import StoppingAdvice, Verdict, stopping_advice
 
 __all__ = [
     "PRELIMINARY_BELOW",
     "Certificate",
+    "Projection",
     "RiskCoverage",
+    "StoppingAdvice",
+    "Verdict",
     "accuracy",
     "accuracy_interval",
     "anytime_interval",
@@ -32,6 +37,8 @@ __all__ = [
     "excess_aurc",
     "extend_audit",
     "nll",
+    "project_gain",
     "risk_coverage",
     "spent_level",
+    "stopping_advice",
 ]

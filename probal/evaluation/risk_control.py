@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,8 @@ def count_bound(wrong: int, n: int, population: int | None, alpha: float) -> flo
     Hypergeometric; without `population` Clopper and Pearson's bound (1934) on the rate, in [0, 1].
     """
     if population is None:
+        from scipy.special import betaincinv  # as in `_chance`
+
         return 1.0 if wrong == n else float(betaincinv(wrong + 1, n - wrong, 1 - alpha))
     low, high = wrong, population - n + wrong  # the chance falls as the wrong ones grow
     while low < high:
