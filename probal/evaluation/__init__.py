@@ -8,6 +8,7 @@ from probal.evaluation.audit import (
     extend_audit,
 )
 from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
+from probal.evaluation.drift import Drift, detect_drift
 from probal.evaluation.learning_curve import Projection, project_gain
 from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
 from probal.evaluation.risk_control import Certificate, certify, count_bound
@@ -17,6 +18,7 @@ from probal.evaluation.stopping import StoppingAdvice, Verdict, stopping_advice
 __all__ = [
     "PRELIMINARY_BELOW",
     "Certificate",
+    "Drift",
     "Projection",
     "RiskCoverage",
     "StoppingAdvice",
@@ -31,6 +33,7 @@ __all__ = [
     "confidence_sequence",
     "count_bound",
     "debiased_ece",
+    "detect_drift",
     "draw_audit",
     "ece",
     "error_auroc",
