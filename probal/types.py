@@ -114,6 +114,8 @@ class Reason:
     """Cosine to it."""
     ambiguity: float | None = None  # ProbVLM's aleatoric variance, mean over D; None where none is trained
     ambiguity_percentile: float | None = None  # its place among the pool's images, 0 to 100
+    target: str | None = None
+    """Folder or project whose predictions the label is to help, where the round is aimed at one."""
 
 
 @dataclass(frozen=True)

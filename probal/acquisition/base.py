@@ -25,9 +25,12 @@ class Target:
 
     embeddings: Tensor  # [T,D] unit rows
     logits: GaussianLogits  # T rows, C classes
+    inputs: Tensor | None = None  # [T,…]
+    """As the state's."""
 
     def rows(self, index: Tensor) -> Target:
-        return Target(self.embeddings[index], self.logits.rows(index))
+        inputs = None if self.inputs is None else self.inputs[index]
+        return Target(self.embeddings[index], self.logits.rows(index), inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,8 @@ class AcquisitionState:
     """Joint draws of the logits of unit rows; None: as the logits and the rows' cosines have them."""
     target: Target | None = None
     """None: the pool itself."""
+    inputs: Tensor | None = None  # [N,…]
+    """What `joint` is asked about in place of unit rows, where images carry a noise of their own."""
     probvlm_score: Tensor | None = None  # [N] nats, `probal.probvlm.acquisition_score`
     """None where no ProbVLM is trained, or no strategy asks for it."""
 
@@ -76,12 +81,15 @@ class AcquisitionState:
     ) -> Tensor:
         """Probabilities [m+T,K,C] of the pool's `rows` [m] and then the target's, draw k of one θ_k everywhere."""
         x, logits = self.embeddings[rows], self.logits.rows(rows)
+        asked = x if self.inputs is None else self.inputs[rows]
         if target is not None:
+            theirs = target.embeddings if target.inputs is None else target.inputs
             x, logits = torch.cat([x, target.embeddings]), _joined(logits, target.logits)
+            asked = torch.cat([asked, theirs])
         if self.joint is None:
             z = correlated_logits(logits, x, n_samples, generator)
         else:
-            z = self.joint(x, n_samples, generator)
+            z = self.joint(asked, n_samples, generator)
         return z.softmax(2)
 
 

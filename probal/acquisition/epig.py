@@ -70,7 +70,9 @@ def top_epig(state: AcquisitionState, batch: int, generator: torch.Generator) ->
 
     Uses no label that is not in the state. The pool's sample and the target's come from one set of draws.
     """
-    everywhere = Target(state.embeddings, state.logits) if state.target is None else state.target
+    everywhere = (
+        Target(state.embeddings, state.logits, state.inputs) if state.target is None else state.target
+    )
     about = torch.randperm(len(everywhere.embeddings), generator=generator)[:N_TARGETS]
     doubt = state.uncertainty.epistemic[state.candidates]
     rows = state.candidates[epig_shortlist(doubt, len(about), N_SAMPLES, state.n_classes, batch)]

@@ -52,6 +52,8 @@ class OpenClipEncoder(ImageTower):
         self._model, self._preprocess, self._tokenizer = _load(encoder_id, self._name, self._pretrained)
         self._model.eval()
         self.scale = float(self._model.logit_scale.detach().exp())
+        bias = getattr(self._model, "logit_bias", None)
+        self.logit_bias = None if bias is None else float(bias.detach())  # SigLIP's loss has one
         self.width: int = self._embed_texts(["a"]).shape[1]
 
     @cached_property
