@@ -41,7 +41,10 @@ if project is None or st.session_state.get("adding"):
     st.stop()
 
 st.title(project.name, anchor=False)
-st.caption(f"Images in `{project.config.image_root}` · classes: {len(store.classes(project.id))}")
+place = (
+    f"Images in `{project.config.image_root}`" if project.config.image_root else "Vectors without pictures"
+)
+st.caption(f"{place} · classes: {len(store.classes(project.id))}")
 busy = waiting(project)
 st.session_state["watching"] = busy
 st.fragment(watch, run_every=1 if busy else None)(project)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
@@ -14,8 +15,11 @@ from platformdirs import user_data_dir
 
 from probal import validate
 from probal.encoders import check_encoder_id, resolve_encoder_id
+from probal.encoders.vectors import PREFIX, VectorTable
 from probal.errors import UserError
 from probal.pool.decode import IMAGE_SUFFIXES, UnreadableImage, open_image
+from probal.pool.vector_file import read_vector_file
+from probal.pool.vector_scan import with_paths
 from probal.store import Store
 from probal.types import JobKind, Project, ProjectConfig
 
@@ -75,8 +79,9 @@ class Workspace:
         self,
         name: str,
         *,
-        images: Path,
-        classes: Sequence[str],
+        images: Path | None = None,
+        vectors: Path | None = None,
+        classes: Sequence[str] | None = None,
         prompts: Sequence[str | None] | None = None,
         encoder: str = "embedded",
         template: str | None = None,
@@ -89,7 +94,10 @@ class Workspace:
         """Check everything, then write the project and queue its preparation, all or nothing.
 
         Args:
-            images: folder of the images; read only.
+            images: folder of the images; read only. Not needed beside `vectors`, whose names are then paths in it.
+            vectors: an .npz or Parquet file of vectors in an encoder's place (see `probal.pool.vector_file`); it is
+                copied, so the project does not need it again. `encoder`, `prompts` and `template` are not used.
+            classes: None for the class names in the file of vectors.
             prompts: text per class that the encoder reads instead of the template filled with the name.
             template: prompt with one `{}`; None for the encoder's own.
             audit: share of the pool (below 1) or number of images that measure the accuracy; of no effect
@@ -100,21 +108,36 @@ class Workspace:
             UserError: what does not fit, in one line; nothing is written.
         """
         name = validate.project_name(name)
-        names = validate.class_names(classes)
-        texts = validate.prompts(prompts, len(names))
-        check_encoder_id(encoder)
-        root = self._image_root(images)
+        if vectors is None and images is None:
+            raise UserError(
+                "give the folder of the images (--images), a file of vectors (--vectors), or both"
+            )
+        root = None if images is None else self._image_root(images)
+        table = None if vectors is None else _own_vectors(vectors, root)
+        names = validate.class_names(_class_names(classes, table))
+        if table is None:
+            check_encoder_id(encoder)
+            encoder = resolve_encoder_id(encoder).id  # once: vectors of two encoders do not mix
+            texts = validate.prompts(prompts, len(names))
+        else:
+            table = _with_rows_of(table, names)
+            encoder = PREFIX + table.fingerprint
+            texts = [*names]  # a class that is renamed later keeps its row
         test = dict(test_labels) if test_labels else {}
-        _check_test_labels(test, names, root)
+        _check_test_labels(test, names, root, table)
         config = ProjectConfig(
-            image_root=str(root),
-            encoder=resolve_encoder_id(encoder).id,  # once: vectors of two encoders do not mix
-            template=validate.template(template),
+            image_root=None if root is None else str(root),
+            encoder=encoder,
+            template=validate.template(template) if table is None else None,
             adapter=validate.adapter(adapter),
             strategy=validate.strategy(strategy),
             batch_size=validate.batch_size(batch_size),
             audit=0.0 if test else validate.audit(audit),
         )
+        if table is not None:
+            table.save(
+                self.features_dir / table.fingerprint
+            )  # named by its content: harmless if a step below fails
         return self.store.create_project(
             name,
             config,
@@ -123,6 +146,12 @@ class Workspace:
             settings={TEST_LABELS: test} if test else None,
             job=JobKind.PREPARE,
         )
+
+    def own_vectors(self, project: Project) -> VectorTable | None:
+        """The vectors that the user brought; None for a project with an encoder."""
+        if not project.config.encoder.startswith(PREFIX):
+            return None
+        return VectorTable.load(self.features_dir / project.config.encoder.removeprefix(PREFIX))
 
     def _image_root(self, images: Path) -> Path:
         root = images.expanduser().resolve()
@@ -173,14 +202,57 @@ def _image_files(root: Path) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def _check_test_labels(labels: Mapping[str, str], names: Sequence[str], root: Path) -> None:
+def _own_vectors(file: Path, root: Path | None) -> VectorTable:
+    table = read_vector_file(file)
+    return table if root is None else with_paths(table, root)
+
+
+def _class_names(given: Sequence[str] | None, table: VectorTable | None) -> Sequence[str]:
+    if given is not None:
+        return given
+    if table is None or not table.class_names:
+        where = "" if table is None else ", or as an array `classnames` in the file of vectors"
+        raise UserError(f"no class names: give them with --classes a,b,c{where}")
+    return table.class_names
+
+
+def _with_rows_of(table: VectorTable, names: Sequence[str]) -> VectorTable:
+    """The table with one class row for each of the names, in their order."""
+    if table.text_x is None:
+        return replace(table, class_names=tuple(names))
+    if not table.class_names:
+        if len(names) != len(table.text_x):
+            raise UserError(
+                f"text_x has {len(table.text_x)} rows for {len(names)} classes: give as many class names, in the "
+                "order of the rows, or an array `classnames` in the file"
+            )
+        return replace(table, class_names=tuple(names))
+    row = {validate.clean(name): i for i, name in enumerate(table.class_names)}
+    unknown = [name for name in names if name not in row]
+    if unknown:
+        raise UserError(
+            f"the class {unknown[0]!r} has no row in text_x ({len(unknown)} such); "
+            f"the file's classnames are {', '.join(table.class_names[:10])}"
+        )
+    return replace(table, class_names=tuple(names), text_x=table.text_x[[row[name] for name in names]])
+
+
+def _check_test_labels(
+    labels: Mapping[str, str], names: Sequence[str], root: Path | None, table: VectorTable | None
+) -> None:
     unknown = sorted(set(labels.values()) - set(names))
     if unknown:
         raise UserError(
             f"the test labels name the class {unknown[0]!r}, which is not among the classes "
             f"({len(unknown)} such): use the class names as given"
         )
+    known = None if table is None else set(table.names)
     for path in labels:
+        if known is not None:
+            if path not in known:
+                raise UserError(f"the test labels name {path!r}, which has no vector")
+            continue
+        assert root is not None
         inside = not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
         if not inside or not (root / path).is_file():
             raise UserError(f"the test labels name the image {path!r}, which is not in {root}")

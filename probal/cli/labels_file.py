@@ -59,11 +59,11 @@ def read_labels_file(file: Path) -> LabelsFile:
     reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
     columns = [(name or "").strip() for name in reader.fieldnames or ()]
     reader.fieldnames = columns
-    key = next((name for name in ("content_hash", "path") if name in columns), None)
+    key = next((name for name in ("content_hash", "path", "file", "id") if name in columns), None)
     if key is None or "label" not in columns:
         raise UserError(
             f"{file} has the columns {', '.join(columns) or 'of an empty file'}: "
-            "expected path (or content_hash) and label"
+            "expected path (or file, id, content_hash) and label"
         )
     try:
         pairs = [
@@ -164,7 +164,7 @@ class _Finder:
         path = Path(written.replace("\\", "/"))
         if path.is_absolute():
             path = path.relative_to(self._root) if path.is_relative_to(self._root) else path
-        exact = self._paths.get(path.as_posix())
+        exact = self._paths.get(written) or self._paths.get(path.as_posix())  # names of vectors are free text
         named = [exact] if exact else self._names.get(path.as_posix(), [])
         distinct = {self._original(image).id: self._original(image) for image in named}
         if len(distinct) > 1:

@@ -14,6 +14,7 @@ from probal.errors import UserError
 
 if TYPE_CHECKING:
     from probal.labeling import MetricStatus, ProjectStatus
+    from probal.workspace import Workspace
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the project.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a script to read.")]
@@ -23,31 +24,76 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for a script 
 def init(
     ctx: typer.Context,
     name: NameArgument,
-    images: Annotated[Path, typer.Option(help="Folder of the images; read, never written to.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of the images; read, never written to.")] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Vectors that exist already: an .npz or Parquet file; copied.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="Class names, separated by commas.")] = None,
     classes_file: Annotated[Path | None, typer.Option(help="Class names, one a line, in UTF-8.")] = None,
     prompt: Annotated[
         str | None, typer.Option(help='What the encoder reads, such as "a photo of a {}".')
     ] = None,
     encoder: Annotated[
-        str, typer.Option(help="embedded, auto, or open_clip:<model>/<weights>.")
-    ] = "embedded",
+        str | None, typer.Option(help="embedded (default), auto, or open_clip:<model>/<weights>.")
+    ] = None,
     audit: Annotated[
         str, typer.Option(help="Share (0.1) or number (40) of the images that measure the accuracy.")
     ] = "0.1",
 ) -> None:
-    """Make a project on a folder of images and a list of class names."""
+    """Make a project on a folder of images, or on vectors, and a list of class names."""
     from probal.encoders import resolve_encoder_id
 
-    names = class_names(classes, classes_file)
     workspace = open_workspace(ctx)
-    choice = resolve_encoder_id(encoder)
+    if vectors is not None:
+        _init_vectors(workspace, name, vectors, images, classes, classes_file, prompt, encoder, audit)
+        return
+    names = class_names(classes, classes_file)
+    choice = resolve_encoder_id(encoder or "embedded")
     project = workspace.create_project(
         name, images=images, classes=names, encoder=choice.id, template=prompt, audit=audit_size(audit)
     )
     say(f"Project {project.name}: {len(names)} classes on {project.config.image_root}.")
     if choice.reason:
         say(f"Encoder: {choice.id}; {choice.reason}.")
+    say(f"Next: probal embed {project.name} here in the terminal, or probal serve in the browser.")
+
+
+def _init_vectors(
+    workspace: Workspace,
+    name: str,
+    vectors: Path,
+    images: Path | None,
+    classes: str | None,
+    classes_file: Path | None,
+    prompt: str | None,
+    encoder: str | None,
+    audit: str,
+) -> None:
+    from probal.pool.vector_file import has_labels
+
+    for option, value in (("--encoder", encoder), ("--prompt", prompt)):
+        if value is not None:
+            raise UserError(f"{option} does not go with --vectors: the vectors stand in the encoder's place")
+    named = classes is not None or classes_file is not None
+    project = workspace.create_project(
+        name,
+        images=images,
+        vectors=vectors,
+        classes=class_names(classes, classes_file) if named else None,
+        audit=audit_size(audit),
+    )
+    table = workspace.own_vectors(project)
+    assert table is not None
+    prior = "their rows of text_x as prior" if table.text_x is not None else "no prior"
+    where = (
+        f", pictures in {project.config.image_root}" if project.config.image_root else ", without pictures"
+    )
+    say(
+        f"Project {project.name}: {len(table.names):,} vectors, {table.x.shape[1]} wide{where}; "
+        f"{len(table.class_names)} classes, {prior}, logit scale {table.scale:g}."
+    )
+    if has_labels(vectors):
+        say(f"{vectors.name} holds labels y, which were not read: probal simulate {vectors} uses them.")
     say(f"Next: probal embed {project.name} here in the terminal, or probal serve in the browser.")
 
 
@@ -87,7 +133,7 @@ def audit_size(text: str) -> float:
 
 def _print_status(found: ProjectStatus) -> None:
     console = out()
-    shown = table(f"{found.project} · {found.image_root}", "", "")
+    shown = table(f"{found.project} · {found.image_root or 'vectors without pictures'}", "", "")
     shown.show_header = False
     shown.add_row(
         "images", ", ".join(f"{n:,} {state}" for state, n in found.images.items() if n) or "none yet"

@@ -63,7 +63,7 @@ def scan_folder(
         ):
             scanned.append(image)
             report.report(len(scanned))
-    scanned = _mark_duplicates(scanned)
+    scanned = mark_duplicates(scanned)
     if all(image.state is ImageState.CORRUPT for image in scanned):
         first = scanned[0]
         raise UserError(
@@ -163,12 +163,13 @@ def _corrupt(found: _Found, content_hash: str, reason: str) -> ScannedImage:
     )
 
 
-def _mark_duplicates(scanned: list[ScannedImage]) -> list[ScannedImage]:
+def mark_duplicates(scanned: list[ScannedImage], same: str = "same bytes as") -> list[ScannedImage]:
+    """Of OK items with equal content the first stays OK; the later ones become DUPLICATE, saying of what."""
     first: dict[str, str] = {}
     result = []
     for image in scanned:
         if image.state is ImageState.OK and first.setdefault(image.content_hash, image.path) != image.path:
-            reason = f"same bytes as {first[image.content_hash]}"
+            reason = f"{same} {first[image.content_hash]}"
             image = replace(image, state=ImageState.DUPLICATE, reason=reason)
         result.append(image)
     return result

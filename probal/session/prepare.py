@@ -10,17 +10,20 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 
 from probal.encoders import Encoder
+from probal.encoders.vectors import VectorTable
 from probal.errors import UserError
 from probal.evaluation import audit_size, draw_audit, extend_audit
 from probal.pool.embed import embed_images
 from probal.pool.features import FeatureStore
 from probal.pool.scan import scan_folder
+from probal.pool.vector_scan import scan_vectors
 from probal.session.space import EncoderFacts, mean_vector
 from probal.store import REFERENCE
 from probal.types import Event, EventKind, ImageInfo, ImageState, Project, Role
 from probal.workspace import TEST_LABELS, Workspace
 
 ENCODER_FACTS = "encoder"
+_ROWS = 16_384  # vectors copied at a time
 
 
 Report = Callable[[int, int, str], None]
@@ -39,19 +42,59 @@ def prepare(
     """
     store = workspace.store
     report = progress or (lambda done, total, message: None)
-    if project.config.image_root is None:
-        raise UserError(f"project '{project.name}' has no image folder")
-    root = Path(project.config.image_root)
-    scanned = scan_folder(
-        root, store.scanned(project.id), lambda done, total: report(done, total, "Reading the images")
-    )
-    store.sync_images(project.id, scanned)
+    own = workspace.own_vectors(project)
+    root = None if project.config.image_root is None else Path(project.config.image_root)
+    _scan(workspace, project, own, root, report)
     _apply_test_labels(workspace, project)
 
     report(0, 0, "Loading the encoder")
     model = encoder()
     features = FeatureStore(workspace.features_dir, model.fingerprint, model.width)
     images = store.images(project.id, state=ImageState.OK)
+    if own is not None:
+        _copy_vectors(own, features, images, report)
+    else:
+        assert root is not None
+        _embed(workspace, project, model, features, images, root, report, stop)
+    readable = store.images(project.id, state=ImageState.OK)
+    if not readable:
+        raise UserError(
+            f"none of the {len(images)} images in {root or 'the project'} could be read; "
+            "see the Pool page for why"
+        )
+    _freeze(workspace, project, model, features, readable)
+    _reserve_audit(workspace, project, readable)
+
+
+def _scan(
+    workspace: Workspace, project: Project, own: VectorTable | None, root: Path | None, report: Report
+) -> None:
+    """Bring the store in line with the folder, or with the vectors that the user brought."""
+    known = workspace.store.scanned(project.id)
+
+    def reading(done: int, total: int) -> None:
+        report(done, total, "Reading the images")
+
+    if own is not None:
+        scanned = scan_vectors(own, root, known, reading)
+    elif root is not None:
+        scanned = scan_folder(root, known, reading)
+    else:
+        raise UserError(f"project '{project.name}' has no image folder")
+    workspace.store.sync_images(project.id, scanned)
+
+
+def _embed(
+    workspace: Workspace,
+    project: Project,
+    model: Encoder,
+    features: FeatureStore,
+    images: list[ImageInfo],
+    root: Path,
+    report: Report,
+    stop: Callable[[], bool] | None,
+) -> None:
+    """Compute the vectors that are missing; an image that cannot be decoded is marked with the reason."""
     outcome = embed_images(
         model,
         features,
@@ -60,16 +103,20 @@ def prepare(
         stop=stop,
     )
     for content_hash, reason in outcome.failed:
-        store.mark_unreadable(project.id, content_hash, reason)
+        workspace.store.mark_unreadable(project.id, content_hash, reason)
     if outcome.stopped:
         raise UserError("stopped; the vectors computed so far are kept and the next run goes on from there")
-    readable = store.images(project.id, state=ImageState.OK)
-    if not readable:
-        raise UserError(
-            f"none of the {len(images)} images in {root} could be read; see the Pool page for why"
-        )
-    _freeze(workspace, project, model, features, readable)
-    _reserve_audit(workspace, project, readable)
+
+
+def _copy_vectors(own: VectorTable, features: FeatureStore, images: list[ImageInfo], report: Report) -> None:
+    """The user's vectors into the store of vectors, each under the content of its image."""
+    missing = set(features.missing([image.content_hash for image in images]))
+    row = {name: i for i, name in enumerate(own.names)}
+    todo = [(image.content_hash, row[image.path]) for image in images if image.content_hash in missing]
+    for start in range(0, len(todo), _ROWS):
+        hashes, rows = zip(*todo[start : start + _ROWS], strict=True)
+        features.append(hashes, own.x[list(rows)])
+        report(min(start + _ROWS, len(todo)), len(todo), "Copying the vectors")
 
 
 def centre_path(workspace: Workspace, project: Project) -> Path:

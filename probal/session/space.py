@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from probal.encoders import Encoder
+from probal.encoders.vectors import VectorEncoder
 from probal.gaussian import GaussianEmbedding
 from probal.pool.features import FeatureStore
 from probal.types import ClassInfo, Project
@@ -89,7 +90,10 @@ def build_space(
     if path.exists():
         prototypes = load_file(path)["prototypes"]
     else:
-        prototypes = unit_rows(encoder().encode_texts(prompts))
+        model = encoder()
+        # own vectors know only the classes of their file; one that came later starts from a zero prior mean
+        rows = model.class_rows(prompts) if isinstance(model, VectorEncoder) else model.encode_texts(prompts)
+        prototypes = unit_rows(rows)
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         save_file({"prototypes": prototypes}, partial)

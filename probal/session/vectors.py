@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from probal.encoders import Encoder, load_encoder
+from probal.encoders.vectors import VectorEncoder
 from probal.errors import UserError
 from probal.pool.features import FeatureStore
 from probal.session.prepare import ENCODER_FACTS, centre_path
@@ -31,9 +32,10 @@ class ProjectVectors:
         return self._workspace.store.classes(self._project.id)
 
     def encoder(self) -> Encoder:
-        """The project's encoder, loaded on first use."""
+        """The project's encoder, or what stands for it where the user brought vectors; loaded on first use."""
         if self._encoder is None:
-            self._encoder = load_encoder(self._project.config.encoder)
+            own = self._workspace.own_vectors(self._project)
+            self._encoder = load_encoder(self._project.config.encoder) if own is None else VectorEncoder(own)
         return self._encoder
 
     @property

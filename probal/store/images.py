@@ -82,8 +82,9 @@ class Images(Repository):
             raise UserError(f"no image {image_id} in this project")
         return found[0]
 
-    def image_by_hash(self, content_hash: str) -> tuple[Path, ImageInfo] | None:
-        """An image of this content that a folder has, and that folder; None if there is none."""
+    def image_by_hash(self, content_hash: str) -> tuple[Path | None, ImageInfo] | None:
+        """An image of this content, and the folder that has it; None for the folder of an item that is a vector
+        without a picture, and None for a content that no project has."""
         query = (
             select(image, project.c.config)
             .join(project, project.c.id == image.c.project_id)
@@ -91,10 +92,11 @@ class Images(Repository):
             .order_by((image.c.state == ImageState.OK).desc(), image.c.id)
         )
         with self._db.read() as connection:
-            for row in connection.execute(query):
-                if row.config["image_root"] is not None:
-                    return Path(row.config["image_root"]), _image(row)
-        return None
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        root = row.config["image_root"]
+        return None if root is None else Path(root), _image(row)
 
     def image_counts(self, project_id: int) -> dict[tuple[Role, ImageState], int]:
         """Images by role and state; what does not occur is absent."""

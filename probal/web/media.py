@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from probal.pool.decode import UnreadableImage
+from probal.pool.placeholder import placeholder_svg
 from probal.pool.thumbnails import THUMBNAIL_SIZES, thumbnail
 from probal.web.security import TOKEN_HEADER, host_problem, same_secret, sign_image
 from probal.workspace import Workspace
@@ -58,6 +59,8 @@ class MediaMiddleware:
         if found is None:
             return _refuse(404, "no project has this image")
         root, image = found
+        if root is None:
+            return Response(placeholder_svg(image.path, size), media_type="image/svg+xml", headers=HEADERS)
         try:
             path = thumbnail(self._workspace.thumbnails_dir, root / image.path, content_hash, size)
         except UnreadableImage as error:

@@ -183,7 +183,7 @@ def test_a_destination_that_cannot_be_written(refused, tmp_path, name, told):
         ("path,label\n00.png,red\n01.png,green\n", "1 unknown class: green (the classes are red, blue)"),
         ("path,label\n00.png,red\n99.png,blue\n", "1 unknown image: 99.png (line 3)"),
         ("path,label\n00.png,red\n00.png,blue\n", "two different labels"),
-        ("image,class\n00.png,red\n", "expected path (or content_hash) and label"),
+        ("image,class\n00.png,red\n", "expected path (or file, id, content_hash) and label"),
         ("path,label\n", "holds no label"),
         ("", "empty file"),
     ],
@@ -233,6 +233,10 @@ def test_a_demo_folder_that_cannot_tell_its_classes(refused, tmp_path):
         (["{pool}", "--strategies", "best"], "unknown strategy 'best'"),
         (["{pool}", "--strategies", ","], "--strategies names none"),
         (["{pool}", "--json", "{tmp}/no/such.json"], "no folder"),
+        (["{pool}", "--budget", "many"], "--budget takes whole numbers"),
+        (["{pool}", "--batch-size", "0"], "--batch-size takes whole numbers"),
+        (["{pool}", "--noise", "1.5"], "noise is a share"),
+        (["{pool}", "--outliers", "9"], "at least 2 are needed"),
     ],
 )
 def test_simulate(refused, pool, tmp_path, words, told):

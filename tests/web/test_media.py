@@ -8,9 +8,11 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from probal.pool.vector_scan import scan_vectors
 from probal.types import ImageState, Project
 from probal.web.downloads import zip_folder
 from probal.web.security import TOKEN_HEADER, image_url
@@ -109,3 +111,20 @@ def test_zipping_keeps_the_tree(tmp_path: Path) -> None:
     (tmp_path / "out" / "a" / "b" / "c.csv").write_text("x")
     with zipfile.ZipFile(zip_folder(tmp_path / "out", tmp_path / "out.zip")) as packed:
         assert packed.namelist() == ["out/a/b/c.csv"]
+
+
+def test_an_item_without_a_picture_is_a_card_with_its_name(
+    client: TestClient, workspace: Workspace, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "own.npz", x=np.eye(3), id=["one", "<b>two</b>", "three"])
+    project = workspace.create_project("own", vectors=tmp_path / "own.npz", classes=["a", "b"])
+    table = workspace.own_vectors(project)
+    assert table is not None
+    workspace.store.sync_images(project.id, scan_vectors(table, None))
+    for image, name in zip(
+        workspace.store.images(project.id), ("one", "&lt;b&gt;two&lt;/b&gt;", "three"), strict=True
+    ):
+        answer = client.get(image_url(workspace.token, image.content_hash, 1280))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("image/svg+xml")
+        assert f">{name}<" in answer.text
