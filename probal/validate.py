@@ -41,7 +41,7 @@ STRATEGIES = (
     "balanced-margin",
     "probvlm",
 )
-ADAPTERS = ("bayes", "clap", "tip", "linear", "zero-shot")
+ADAPTERS = ("bayes", "bayes-vi", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""
 TAKEN_KEYS = frozenset("cr" + "zy" + "sf" + "h")
 """Streamlit's own; undo and redo; skip and flag; help."""

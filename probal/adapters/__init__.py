@@ -9,11 +9,13 @@ from probal.adapters.bayes_adapter import BayesAdapter, LaplacePosterior
 from probal.adapters.clap import Clap
 from probal.adapters.linear_probe import LinearProbe
 from probal.adapters.tip_adapter import TipAdapter
+from probal.adapters.variational import VariationalAdapter, VariationalPosterior
 from probal.adapters.zero_shot import ZeroShot
 from probal.errors import UserError
 
 ADAPTERS: dict[str, Callable[[float], Adapter]] = {
     "bayes": lambda scale: BayesAdapter(scale),
+    "bayes-vi": lambda scale: VariationalAdapter(scale),
     "clap": lambda scale: Clap(scale),
     "tip": lambda scale: TipAdapter(scale),
     "linear": lambda scale: LinearProbe(scale),
@@ -38,6 +40,8 @@ __all__ = [
     "LaplacePosterior",
     "LinearProbe",
     "TipAdapter",
+    "VariationalAdapter",
+    "VariationalPosterior",
     "ZeroShot",
     "fingerprint",
     "load_adapter",

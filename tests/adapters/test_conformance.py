@@ -8,6 +8,10 @@ class TestBayes(AdapterConformance):
     adapter_id = "bayes"
 
 
+class TestVariational(AdapterConformance):
+    adapter_id = "bayes-vi"
+
+
 class TestClap(AdapterConformance):
     adapter_id = "clap"
 
