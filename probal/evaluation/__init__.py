@@ -11,14 +11,25 @@ from probal.evaluation.confidence_sequence import anytime_interval, confidence_s
 from probal.evaluation.drift import Drift, detect_drift
 from probal.evaluation.learning_curve import Projection, project_gain
 from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
+from probal.evaluation.mistakes import (
+    Agreement,
+    OddAnnotator,
+    choose_repeats,
+    class_agreement,
+    odd_annotators,
+    repeat_agreement,
+    suspicious_labels,
+)
 from probal.evaluation.risk_control import Certificate, certify, count_bound
 from probal.evaluation.selective import RiskCoverage, aurc, error_auroc, excess_aurc, risk_coverage
 from probal.evaluation.stopping import StoppingAdvice, Verdict, stopping_advice
 
 __all__ = [
     "PRELIMINARY_BELOW",
+    "Agreement",
     "Certificate",
     "Drift",
+    "OddAnnotator",
     "Projection",
     "RiskCoverage",
     "StoppingAdvice",
@@ -30,6 +41,8 @@ __all__ = [
     "aurc",
     "brier",
     "certify",
+    "choose_repeats",
+    "class_agreement",
     "confidence_sequence",
     "count_bound",
     "debiased_ece",
@@ -40,8 +53,11 @@ __all__ = [
     "excess_aurc",
     "extend_audit",
     "nll",
+    "odd_annotators",
     "project_gain",
+    "repeat_agreement",
     "risk_coverage",
     "spent_level",
     "stopping_advice",
+    "suspicious_labels",
 ]
