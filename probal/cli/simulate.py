@@ -8,101 +8,134 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from probal import validate
 from probal.cli.console import kept, out, progress_bar, say, table
 from probal.cli.files import writable
 from probal.cli.shell import app
 from probal.errors import UserError
 
 if TYPE_CHECKING:
-    from probal.cli.simulate_report import Estimate
+    from probal.simulate.summary import Group
 
-PoolKeyOption = Annotated[str | None, typer.Option(help="Of an .npz: label from <key>_x, <key>_y.")]
-EvalKeyOption = Annotated[str | None, typer.Option(help="Of an .npz: measure on <key>_x, <key>_y.")]
-StrategiesOption = Annotated[str, typer.Option(help="Strategies to compare, separated by commas.")]
-JsonOption = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Write all curves here.")]
-PlotOption = Annotated[Path | None, typer.Option(metavar="OUT.html", help="Draw the curves on this page.")]
+Sources = Annotated[list[Path], typer.Argument(help="Folders with one subfolder per class, or .npz files.")]
+PoolKey = Annotated[str | None, typer.Option(help="Arrays <key>_x, <key>_y to label from (.npz).")]
+EvalKey = Annotated[str | None, typer.Option(help="Arrays <key>_x, <key>_y to measure on (.npz).")]
+Strategies = Annotated[str, typer.Option(help="Strategies to compare, separated by commas.")]
+Adapters = Annotated[str, typer.Option("--adapter", help="What learns from the labels; several by commas.")]
+Encoder = Annotated[str, typer.Option(help="Encoder of a folder's images.")]
+BatchSizes = Annotated[str, typer.Option("--batch-size", help="Labels per round; several by commas.")]
+Budgets = Annotated[
+    str, typer.Option("--budget", help="Labels in all; tables at each of several, by commas.")
+]
+Seeds = Annotated[int, typer.Option(min=1, help="Runs per strategy.")]
+Noise = Annotated[float, typer.Option(help="Share of the oracle's answers that are wrong.")]
+Imbalance = Annotated[float, typer.Option(help="Long-tailed pool: largest class over the smallest.")]
+Duplicates = Annotated[float, typer.Option(help="Share of the pool that are near-copies.")]
+Outliers = Annotated[int, typer.Option(help="Classes off the list whose images stay; the oracle flags them.")]
+Unknown = Annotated[int, typer.Option(help="Classes listed only when one of their images is labeled.")]
+NoPrior = Annotated[bool, typer.Option("--no-prior", help="Forget the class texts.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")]
+JsonTo = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Write all curves here.")]
+ParquetTo = Annotated[Path | None, typer.Option("--parquet", metavar="OUT", help="The same as a table.")]
+Plot = Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write the report into this page.")]
 
 
 @app.command()
 def simulate(
-    source: Annotated[Path, typer.Argument(help="A folder with one subfolder per class, or an .npz.")],
-    pool_key: Annotated[
-        str | None, typer.Option(help="Arrays <key>_x, <key>_y to label from (.npz).")
-    ] = None,
-    eval_key: Annotated[
-        str | None, typer.Option(help="Arrays <key>_x, <key>_y to measure on (.npz).")
-    ] = None,
-    strategies: StrategiesOption = "auto,random",
-    adapter: Annotated[str, typer.Option(help="Adapter that learns from the labels.")] = "bayes",
-    encoder: Annotated[str, typer.Option(help="Encoder of a folder's images.")] = "embedded",
-    batch_size: Annotated[int, typer.Option(min=1, help="Labels per round.")] = 10,
-    budget: Annotated[int, typer.Option(min=1, help="Labels in all.")] = 200,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs per strategy.")] = 5,
-    json_to: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT", help="Write all curves here.")
-    ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="OUT.html", help="Draw the curves into this page.")
-    ] = None,
+    sources: Sources,
+    pool_key: PoolKey = None,
+    eval_key: EvalKey = None,
+    strategies: Strategies = "auto,random",
+    adapters: Adapters = "bayes",
+    encoder: Encoder = "embedded",
+    batch_sizes: BatchSizes = "10",
+    budgets: Budgets = "200",
+    seeds: Seeds = 5,
+    noise: Noise = 0.0,
+    imbalance: Imbalance = 1.0,
+    duplicates: Duplicates = 0.0,
+    outliers: Outliers = 0,
+    unknown_classes: Unknown = 0,
+    no_prior: NoPrior = False,
+    jobs: Jobs = None,
+    json_to: JsonTo = None,
+    parquet: ParquetTo = None,
+    plot: Plot = None,
 ) -> None:
     """What labeling would have bought: strategies compared on images whose classes are known."""
-    names = [name.strip() for name in strategies.split(",") if name.strip()]
-    if not names:
-        raise UserError("--strategies names none: give for instance auto,random")
-    for destination in filter(None, (json_to, plot)):
-        writable(destination)
+    names = [validate.strategy(name) for name in _words("--strategies", strategies, "auto,random")]
+    learners = [validate.adapter(name) for name in _words("--adapter", adapters, "bayes")]
+    sizes, ends = _numbers("--batch-size", batch_sizes), sorted(_numbers("--budget", budgets))
+    outputs = [writable(file) for file in (json_to, parquet, plot) if file]
 
+    from probal.simulate import Conditions, load_source, record_beside
     from probal.simulate import simulate as run
 
-    told = "Image vectors computed so far are kept; no result was written, since a simulation is run whole."
+    conditions = Conditions(noise, imbalance, duplicates, outliers, unknown_classes, no_prior)
+    record = record_beside(outputs[0]) if outputs else None
+    told = f"Finished runs are kept in {record}: the same command goes on there." if record else (
+        "Image vectors computed so far are kept; finished runs are too with --json, --parquet or --plot."
+    )  # fmt: skip
     with kept(told), progress_bar("Simulating") as progress:
+        loaded = [load_source(path, encoder, pool_key, eval_key, progress) for path in sources]
         result = run(
-            source, names, adapter=adapter, encoder=encoder, batch_size=batch_size, budget=budget,
-            seeds=seeds, pool_key=pool_key, eval_key=eval_key, progress=progress,
+            loaded, names, adapters=learners, batch_sizes=sizes, budget=ends[-1], seeds=seeds,
+            conditions=conditions, record=record, jobs=jobs, progress=progress,
         )  # fmt: skip
-    _print_summary(result)
+    _print_summaries(result, ends)
     if json_to:
         json_to.write_text(json.dumps(result), "utf-8")
         say(f"Curves written to {json_to}")
+    if parquet:
+        from probal.simulate.table_file import write_parquet
+
+        write_parquet(result, parquet)
+        say(f"Table written to {parquet}")
     if plot:
-        from probal.cli.simulate_report import write_plot
+        from probal.simulate.report import write_report
 
-        write_plot(result, plot)
-        say(f"Plot written to {plot}")
+        write_report(result, plot, ends)
+        say(f"Report written to {plot}")
 
 
-def _print_summary(result: dict[str, Any]) -> None:
-    from probal.cli.simulate_report import summarize
+def _words(option: str, value: str, example: str) -> list[str]:
+    """The words between the commas, each once."""
+    words = list(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+    if not words:
+        raise UserError(f"{option} names none: give for instance {example}")
+    return words
 
-    summaries = summarize(result["runs"])
-    end = f"at {result['runs'][0]['labels'][-1]}"
+
+def _numbers(option: str, value: str) -> list[int]:
+    words = _words(option, value, "10,50")
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise UserError(f"{option} takes whole numbers from 1, separated by commas, got {value}")
+    return list(dict.fromkeys(map(int, words)))
+
+
+def _print_summaries(result: dict[str, Any], budgets: list[int]) -> None:
+    from probal.simulate.summary import groups
+
+    for group in groups(result["runs"]):
+        for budget in budgets:
+            _print_summary(group, budget)
+
+
+def _print_summary(group: Group, budget: int) -> None:
+    from probal.simulate.report import difference, ratio, share
+    from probal.simulate.summary import summarize
+
+    summaries = summarize(group, budget)
+    end = f"at {summaries[0].budget}"
+    batch = f"batches of {group.batch_size}"
     shown = table(
-        f"{result['source']} · {result['encoder']} · {summaries[0].seeds} seeds",
-        "strategy", "zero-shot", end, "area", "area − random", f"{end} − random",
+        f"{group.source} · {group.encoder} · {batch} · {summaries[0].seeds} seeds",
+        "strategy", "no label", end, "area − random", f"{end} − random", "label ratio", "s a round",
     )  # fmt: skip
     shown.caption = "accuracy in %, ± and [ ] 95 % intervals over seeds; differences paired by seed"
     for item in summaries:
         shown.add_row(
-            item.strategy,
-            _share(item.zero_shot),
-            _share(item.final),
-            _share(item.area),
-            _difference(item.area_gain),
-            _difference(item.final_gain),
-        )
+            item.name, share(item.zero_shot), share(item.final), difference(item.area_gain),
+            difference(item.final_gain), ratio(item.label_ratio), f"{item.seconds:.2f}",
+        )  # fmt: skip
     out().print(shown)
-
-
-def _share(value: Estimate) -> str:
-    half = (
-        "" if value.high is None or value.high == value.mean else f" ± {100 * (value.high - value.mean):.1f}"
-    )
-    return f"{100 * value.mean:.1f}{half}"
-
-
-def _difference(value: Estimate | None) -> str:
-    if value is None:
-        return "–"
-    if value.low is None or value.high is None:
-        return f"{100 * value.mean:+.1f}"
-    return f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"

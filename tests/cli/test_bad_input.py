@@ -236,7 +236,7 @@ def test_a_demo_folder_that_cannot_tell_its_classes(refused, tmp_path):
         (["{pool}", "--budget", "many"], "--budget takes whole numbers"),
         (["{pool}", "--batch-size", "0"], "--batch-size takes whole numbers"),
         (["{pool}", "--noise", "1.5"], "noise is a share"),
-        (["{pool}", "--outliers", "9"], "at least 2 are needed"),
+        (["{pool}", "--adapter", "svm"], "unknown adapter 'svm'"),
     ],
 )
 def test_simulate(refused, pool, tmp_path, words, told):

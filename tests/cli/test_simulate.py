@@ -17,10 +17,10 @@ def vectors(tmp_path):
 
 
 def test_curves_table_and_plot(probal, vectors, tmp_path):
-    out, page = tmp_path / "curves.json", tmp_path / "curves.html"
+    out, page, rows = (tmp_path / f"curves.{ending}" for ending in ("json", "html", "parquet"))
     result = probal(
         "simulate", vectors, "--strategies", "auto,random", "--batch-size", 6, "--budget", 12, "--seeds", 2,
-        "--json", out, "--plot", page,
+        "--json", out, "--plot", page, "--parquet", rows,
     )  # fmt: skip
     assert result.exit_code == 0
     curves = json.loads(out.read_text())
@@ -32,6 +32,32 @@ def test_curves_table_and_plot(probal, vectors, tmp_path):
     final = np.mean([run["accuracy"][-1] for run in curves["runs"] if run["strategy"] == "auto"])
     assert f"{100 * final:.1f}" in result.stdout
     assert "Plotly.newPlot" in page.read_text("utf-8")
+    assert rows.read_bytes()[:4] == b"PAR1"
+    assert len((tmp_path / "curves.runs.jsonl").read_text().splitlines()) == 4
+
+
+def test_conditions_adapters_batches_and_budgets(probal, vectors, tmp_path):
+    out = tmp_path / "curves.json"
+    result = probal(
+        "simulate", vectors, vectors, "--strategies", "random", "--adapter", "zero-shot,linear",
+        "--batch-size", "3,6", "--budget", "12,6", "--seeds", 1, "--noise", 0.2, "--imbalance", 3,
+        "--duplicates", 0.2, "--unknown-classes", 1, "--jobs", 1, "--json", out,
+    )  # fmt: skip
+    assert result.exit_code == 0
+    runs = json.loads(out.read_text())["runs"]
+    assert {(run["adapter"], run["batch_size"], run["labels"][-1]) for run in runs} == {
+        (adapter, batch, 12) for adapter in ("zero-shot", "linear") for batch in (3, 6)
+    }
+    assert runs[0]["conditions"] == {"noise": 0.2, "imbalance": 3, "duplicates": 0.2, "unknown_classes": 1}
+    assert "at 6" in result.stdout
+    assert "at 12" in result.stdout
+
+
+def test_conditions_that_the_source_cannot_meet(probal, vectors):
+    result = probal("simulate", vectors, "--outliers", 1, "--unknown-classes", 1)
+    assert result.exit_code == 2
+    assert "has 3 classes: with 1 as outliers and 1 unknown at the start, 1 are left" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_keys_that_the_file_does_not_have(probal, vectors):
