@@ -1,5 +1,6 @@
 """Encoders: images and class prompts to vectors of one space. Importing this loads no torch."""
 
+from probal.encoders._torchvision import make_torchvision_importable
 from probal.encoders.activations import ActivationEncoder, Activations, LinearMap
 from probal.encoders.base import Encoder
 from probal.encoders.registry import check_encoder_id, load_encoder, resolve_encoder_id
@@ -11,5 +12,6 @@ __all__ = [
     "LinearMap",
     "check_encoder_id",
     "load_encoder",
+    "make_torchvision_importable",
     "resolve_encoder_id",
 ]

@@ -105,8 +105,8 @@ def test_probvlm_takes_the_largest_scores_that_are_free() -> None:
 def test_probvlm_needs_a_model_and_a_finite_score() -> None:
     with pytest.raises(UserError, match="probal probvlm train"):
         propose("probvlm", pool(), 3, torch.Generator())
+    score = torch.full((len(pool().embeddings),), float("nan"))
     with pytest.raises(FloatingPointError, match="score of row"):
-        score = torch.full((len(pool().embeddings),), float("nan"))
         propose("probvlm", replace(pool(), probvlm_score=score), 3, torch.Generator())
 
 

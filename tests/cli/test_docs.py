@@ -17,13 +17,26 @@ TEXT = (ROOT / "docs" / "cli.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S))
 
 
+def leaves(command):
+    """The command itself, or the commands of a group."""
+    return getattr(command, "commands", {"": command}).values()
+
+
+def test_a_group_names_its_commands_in_its_section():
+    groups = {name: list(each.commands) for name, each in COMMANDS.items() if hasattr(each, "commands")}
+    assert groups
+    assert [
+        (name, one) for name, each in groups.items() for one in each if f"`{one} " not in SECTIONS[name]
+    ] == []
+
+
 def test_commands_and_sections_are_the_same():
     assert SECTIONS.keys() == COMMANDS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_option_is_documented(name):
-    options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    options = {option for each in leaves(COMMANDS[name]) for param in each.params for option in param.opts}
     flags = {option for option in options if option.startswith("-")} - {"--help"}
     assert {flag for flag in flags if flag not in SECTIONS[name]} == set()
 

@@ -1,0 +1,47 @@
+"""Reading a CSV of images and captions."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from probal.errors import UserError
+
+if TYPE_CHECKING:
+    from probal.session.text_pairs import Caption
+
+
+def read_pairs_file(file: Path) -> list[Caption]:
+    """The rows of a UTF-8 CSV (comma, semicolon, tab) with the columns `path` and `caption`.
+
+    A path is relative to the project's images or to the file's own folder. Rows without a caption are left out.
+    Raises UserError for a file that is not there, not UTF-8, without those columns, or without one caption.
+    """
+    from probal.session.text_pairs import Caption
+
+    if not file.is_file():
+        raise UserError(f"no pairs file at {file}: give a CSV with the columns path,caption")
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file} is not UTF-8 (byte {error.start}): save it as UTF-8 CSV and try again"
+        ) from None
+    header = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
+    columns = [(name or "").strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    if not {"path", "caption"} <= set(columns):
+        raise UserError(
+            f"{file} has the columns {', '.join(columns) or 'of an empty file'}: expected path and caption"
+        )
+    try:
+        rows = [((row["path"] or "").strip(), (row["caption"] or "").strip()) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"{file}, line {reader.line_num}, is no CSV: {error}") from None
+    captions = [Caption(path, caption, file.absolute().parent) for path, caption in rows if path and caption]
+    if not captions:
+        raise UserError(f"{file} holds no caption: every row needs a path and a caption")
+    return captions
