@@ -52,6 +52,8 @@ class JobKind(StrEnum):
     """Scan the folder, embed what is new, reserve the audit set, propose the first round."""
     REFIT = "refit"
     """Fit the adapter on the labels so far, evaluate, propose the next round."""
+    MODEL = "model"
+    """Write the latest model and its predictions as files among the exports."""
 
 
 class JobState(StrEnum):

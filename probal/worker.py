@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from probal import labeling
 from probal.errors import UserError
 from probal.session import Session
+from probal.session.model_export import write_model_files
 from probal.types import Job, JobKind, Project
 from probal.workspace import Workspace
 
@@ -55,6 +56,9 @@ def run_job(session: Session, job: Job, watch: Watch | None = None) -> None:
     try:
         if job.kind is JobKind.PREPARE:
             session.prepare(progress)
+        elif job.kind is JobKind.MODEL:
+            progress(0, 1, "Writing the model")
+            write_model_files(session)
         else:
             progress(0, 3, "Fitting the adapter")
             session.refit()

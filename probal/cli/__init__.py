@@ -1,7 +1,20 @@
 """The `probal` command: one module per family of commands, none of which loads torch before it must."""
 
 from probal.cli import projects  # isort: skip  # the order of these is the order in `probal --help`
-from probal.cli import demo, loop, results, simulate, server, doctor  # isort: skip
+from probal.cli import demo, loop, posterior, probvlm, results, exports, simulate, server, doctor  # isort: skip
 from probal.cli.shell import app, main
 
-__all__ = ["app", "demo", "doctor", "loop", "main", "projects", "results", "server", "simulate"]
+__all__ = [
+    "app",
+    "demo",
+    "doctor",
+    "exports",
+    "loop",
+    "main",
+    "posterior",
+    "probvlm",
+    "projects",
+    "results",
+    "server",
+    "simulate",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class Written:
     """Rows that are in them."""
     skipped: tuple[tuple[str, str], ...] = ()
     """(path, reason) of the rows that are not."""
+    what: str = "labels"
+    """What `count` counts."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,13 @@ class ExportReport:
     """Rows per format."""
     skipped: tuple[tuple[str, str], ...]
     """(path, reason) of images that a format had to leave out, in order of the paths."""
+    what: Mapping[str, str] = field(default_factory=dict)
+    """What the counts of a format count, where it is not labels."""
 
     def __str__(self) -> str:
-        parts = [f"{count:,} labels as {name}" for name, count in self.counts.items()]
+        parts = [
+            f"{count:,} {self.what.get(name, 'labels')} as {name}" for name, count in self.counts.items()
+        ]
         left_out = f" ({len(self.skipped):,} images left out)" if self.skipped else ""
         return " and ".join(parts) + left_out
 

@@ -59,8 +59,11 @@ def export_labels(
     formats: Sequence[str],
     image_root: Path | None,
     progress: Progress | None = None,
+    more: Mapping[str, Exporter] | None = None,
 ) -> ExportReport:
     """Write the rows into `dest` in each of the `formats`, all of it or nothing.
+
+    `more` are exporters of the caller's own, by format; they write what needs no label, such as a model.
 
     Everything is built in a hidden folder beside `dest`, which then takes its name; a kill before leaves that
     `.partial` folder and no `dest`. Images are only read. Raises UserError for no rows, an unknown format, a
@@ -68,18 +71,19 @@ def export_labels(
     """
     ordered = sorted(rows, key=lambda row: row.path)
     wanted = list(dict.fromkeys(formats))
-    unknown = [name for name in wanted if name not in EXPORTERS]
+    exporters = {**EXPORTERS, **(more or {})}
+    unknown = [name for name in wanted if name not in exporters]
     if unknown or not wanted:
         what = f"unknown export format {unknown[0]!r}" if unknown else "no export format given"
-        raise UserError(f"{what}: choose from {', '.join(EXPORTERS)}")
-    if not ordered:
+        raise UserError(f"{what}: choose from {', '.join(exporters)}")
+    if not ordered and any(name in EXPORTERS for name in wanted):
         raise UserError("there is no label to export yet: label some images first")
     dest = dest.expanduser().absolute()
     _check(dest, image_root)
     partial = dest.parent / f".{dest.name}.{secrets.token_hex(4)}.partial"
     try:
         partial.mkdir(parents=True)
-        written = {name: EXPORTERS[name](ordered, partial, image_root, progress) for name in wanted}
+        written = {name: exporters[name](ordered, partial, image_root, progress) for name in wanted}
         if dest.exists():
             dest.rmdir()  # empty, else an OSError
         partial.rename(dest)
@@ -92,6 +96,7 @@ def export_labels(
         files=tuple(file for each in written.values() for file in each.files),
         counts={name: each.count for name, each in written.items()},
         skipped=tuple(item for each in written.values() for item in each.skipped),
+        what={name: each.what for name, each in written.items()},
     )
 
 

@@ -32,6 +32,7 @@ LARGE, SMALL = 1280, 96
 WAITING = {
     JobKind.PREPARE: (QueueState.PREPARING, "Getting the images ready"),
     JobKind.REFIT: (QueueState.REFITTING, "Learning from your labels; the next images come in a moment"),
+    JobKind.MODEL: (QueueState.REFITTING, "Writing the model's files; the next images come in a moment"),
 }
 
 

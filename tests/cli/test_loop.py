@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,47 +12,19 @@ from PIL import Image
 from probal.encoders.auto import EncoderChoice
 from probal.store import Store
 from probal.types import EventKind
-from tests.session.conftest import COLOURS, ColourEncoder, draw_pool
+from tests.cli.colours import encoder, images, labels_file, prepared, truth
+from tests.session.conftest import COLOURS
+
+__all__ = ["encoder", "images", "prepared", "truth"]
 
 BATCH = 64
 """Images that `embed_images` stores at a time."""
-
-
-@pytest.fixture(autouse=True)
-def encoder(monkeypatch) -> ColourEncoder:
-    encoder = ColourEncoder()
-    monkeypatch.setattr("probal.session.vectors.load_encoder", lambda encoder_id: encoder)
-    return encoder
-
-
-@pytest.fixture
-def images(tmp_path) -> Path:
-    return tmp_path / "images"
-
-
-@pytest.fixture
-def truth(images) -> dict[str, str]:
-    return draw_pool(images, 100)
-
-
-@pytest.fixture
-def prepared(probal, images, truth):
-    """The project `p`, embedded."""
-    assert probal("init", "p", "--images", images, "--classes", ",".join(COLOURS)).exit_code == 0
-    assert probal("embed", "p").exit_code == 0
-    return probal
 
 
 def read(probal, *words: object):
     result = probal(*words, "--json")
     assert result.exit_code == 0
     return json.loads(result.stdout)
-
-
-def labels_file(file: Path, labels: dict[str, str]) -> Path:
-    with file.open("w", newline="") as stream:
-        csv.writer(stream).writerows([("path", "label"), *labels.items()])
-    return file
 
 
 def test_init_writes_a_project_and_says_what_to_do_next(probal, images, truth):
@@ -151,15 +121,6 @@ def test_predictions_as_a_table(prepared, tmp_path, name, load):
     assert (table["top2_probability"] >= table["top3_probability"]).all()
     assert np.allclose(table["entropy"], table["aleatoric"] + table["epistemic"], atol=1e-4)
     assert sorted(tmp_path.glob("*.partial")) == []
-
-
-def test_export_writes_what_was_labeled(prepared, truth, tmp_path):
-    prepared("label", "p", labels_file(tmp_path / "labels.csv", dict(list(truth.items())[:12])))
-    result = prepared("export", "p", "--to", tmp_path / "out", "--format", "csv,imagefolder")
-    assert result.exit_code == 0
-    assert "12 labels as csv" in result.stderr
-    exported = pd.read_csv(tmp_path / "out" / "labels.csv")
-    assert dict(zip(exported["path"], exported["label"], strict=True)) == dict(sorted(truth.items())[:12])
 
 
 def test_an_interrupted_embed_keeps_its_vectors_and_goes_on(

@@ -1,0 +1,131 @@
+"""A fitted adapter as plain arrays that predict without ProbAL, and the script that does it.
+
+One closed form serves every adapter; what one lacks is an array of width zero. With a unit row x̂ [D]:
+
+    mean_c = x̂ᵀw_c + α Σ_j exp(β (x̂ᵀkey_j − 1)) value_jc                          (the second term: Tip-Adapter)
+    var_c  = v_c max(0, |x̂|² − |E_c x̂|²)                     (BayesAdapter; E_c is what the labels explain)
+    var_c  less what all classes share:  gain = max(0, s|x̂|² − (mean_c var_c − s|x̂|²) / (C − 1))
+    p      = mean_k softmax(mean + √var · node_k)
+
+The nodes are the quasi-random ones of `probal.gaussian.predictive`, so the probabilities are those of `probal
+predict` to rounding, temperature included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from probal.acquisition.scores import N_SAMPLES
+from probal.adapters import AdapterPosterior, LaplacePosterior
+from probal.adapters.linear import PointPosterior
+from probal.adapters.tip_adapter import TipPosterior
+from probal.adapters.variational import VariationalPosterior, label_factors
+from probal.errors import UserError
+from probal.gaussian.predictive import normal_nodes
+
+SCRIPT = '''"""Predict without ProbAL: python predict.py vectors.npy > predictions.csv   (numpy and safetensors needed)"""
+import json, pathlib, sys
+import numpy as np
+from safetensors import safe_open
+
+with safe_open(pathlib.Path(__file__).with_name("adapter.safetensors"), "numpy") as file:
+    classes, t = json.loads(file.metadata()["classes"]), {name: file.get_tensor(name) for name in file.keys()}
+
+def predict(vectors):  # the encoder's vectors [N,D] -> probabilities [N,C]
+    x = vectors.astype(np.float32) - t["centre"]
+    x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    mean = x @ t["weights"].T + np.exp(t["beta"] * (x @ t["keys"].T - 1)) @ t["values"]
+    length = (x**2).sum(1, keepdims=True)
+    var = t["prior"] * np.maximum(length - ((x @ t["explained"]) ** 2).sum(2).T, 0)
+    shared = t["shared"] * length - (var.mean(1, keepdims=True) - t["shared"] * length) / (len(classes) - 1)
+    z = mean[:, None] + np.sqrt(np.maximum(var - np.maximum(shared, 0), 0))[:, None] * t["nodes"]
+    p = np.exp(z - z.max(2, keepdims=True))
+    return (p / p.sum(2, keepdims=True)).mean(1)
+
+if __name__ == "__main__":
+    for row in predict(np.load(sys.argv[1])):
+        print(classes[row.argmax()], *row, sep=",")
+'''
+"""Stands beside the weights; kept short enough to be read before it is run."""
+
+
+@dataclass(frozen=True, eq=False)
+class PortableAdapter:
+    """The arrays of the closed form; r is the largest rank of what the labels explain, 0 for a point estimate."""
+
+    centre: np.ndarray  # [D] subtracted before the division by the length
+    weights: np.ndarray  # [C,D] the scale is in them
+    explained: np.ndarray  # [C,D,r] E_cᵀ, filled up with zeros
+    prior: np.ndarray  # [C] v, the variance before any label; 0 for a point estimate
+    keys: np.ndarray  # [n,D] Tip-Adapter's cache, else no row
+    values: np.ndarray  # [n,C] times α
+    nodes: np.ndarray  # [K,C]
+    shared: np.ndarray  # [1] s
+    beta: np.ndarray  # [1]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """By name, as predict.py expects them."""
+        return {name: np.ascontiguousarray(value, np.float32) for name, value in vars(self).items()}
+
+
+def portable(posterior: AdapterPosterior, centre: np.ndarray | None) -> PortableAdapter:
+    """The arrays of a posterior in a space with this centre [D]. UserError for an adapter without such a form."""
+    if isinstance(posterior, LaplacePosterior | VariationalPosterior):
+        laplace = isinstance(posterior, LaplacePosterior)
+        common = float(posterior.gains.pow(-2).sum()) if laplace else math.inf  # only Laplace takes it apart
+        found = {
+            "weights": posterior.weights,
+            "explained": pad_sequence(list(_explained(posterior)), batch_first=True).mT,
+            "prior": posterior.temperature * posterior.amplitude * posterior.gains.square(),
+            "shared": torch.tensor([posterior.temperature * posterior.amplitude / common]),
+        }
+    elif isinstance(posterior, PointPosterior | TipPosterior):
+        found = {"weights": posterior.weights}
+        if isinstance(posterior, TipPosterior):
+            found |= {
+                "keys": posterior.keys,
+                "values": posterior.alpha * posterior.values,
+                "beta": torch.tensor([posterior.beta]),
+            }
+    else:
+        raise UserError(
+            f"the model of this project ({type(posterior).__name__}) cannot leave as plain arrays yet: "
+            "export predictions instead"
+        )
+    classes, width = found["weights"].shape
+    # the quadrature spends its first coordinate on the factor that all classes share, where there is one
+    first = 1 if isinstance(posterior, LaplacePosterior) else 0
+    nothing = {
+        "centre": torch.zeros(width) if centre is None else torch.from_numpy(centre),
+        "explained": torch.zeros(classes, width, 0),
+        "prior": torch.zeros(classes),
+        "keys": torch.zeros(0, width),
+        "values": torch.zeros(0, classes),
+        "nodes": normal_nodes(N_SAMPLES, first + classes)[:, first:],
+        "shared": torch.zeros(1),
+        "beta": torch.zeros(1),
+    }
+    everything = {**nothing, **found}
+    return PortableAdapter(**{name: value.float().numpy() for name, value in everything.items()})
+
+
+def _explained(posterior: LaplacePosterior | VariationalPosterior) -> Iterator[Tensor]:
+    """E_c [a,D] of each class: ``var_c = v_c (|x̂|² − |E_c x̂|²)``; no more rows than D."""
+    if isinstance(posterior, VariationalPosterior):
+        rows = posterior.amplitude**0.5 * posterior.labeled.double()
+        for weight in (posterior.gains.square() * posterior.precision).double().unbind(1):
+            chol, u = label_factors(rows, weight)
+            yield torch.linalg.solve_triangular(chol, u, upper=False)
+    else:
+        rows = posterior.rows.double()
+        dual = posterior.dual
+        for gain, active, half in zip(dual.gains.tolist(), dual.active, dual.half, strict=True):
+            e = posterior.amplitude**0.5 * gain * half.mT @ rows[active]
+            yield e if len(e) <= e.shape[1] else torch.linalg.qr(e, mode="r").R
