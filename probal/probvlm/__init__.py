@@ -5,7 +5,13 @@ from probal.probvlm.embedding import ProbEmbedding
 from probal.probvlm.model import ProbVLM, Settings, load
 from probal.probvlm.select import RankedEncoder, rank_encoders
 from probal.probvlm.train import Pairs, train
-from probal.probvlm.uses import acquisition_score, ambiguity_threshold, ambiguous, nearest_to_samples
+from probal.probvlm.uses import (
+    acquisition_score,
+    ambiguity_threshold,
+    ambiguous,
+    nearest_to_samples,
+    retrieval_surprise,
+)
 
 __all__ = [
     "GeneralizedGaussian",
@@ -20,5 +26,6 @@ __all__ = [
     "load",
     "nearest_to_samples",
     "rank_encoders",
+    "retrieval_surprise",
     "train",
 ]

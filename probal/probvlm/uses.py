@@ -13,6 +13,7 @@ from torch import Tensor
 from probal.errors import UserError
 from probal.probvlm.density import GeneralizedGaussian
 from probal.probvlm.embedding import ProbEmbedding
+from probal.probvlm.loss import pair_loss
 from probal.probvlm.model import ProbVLM
 
 
@@ -51,6 +52,20 @@ def ambiguity_threshold(model: ProbVLM, share: float) -> float:
 def ambiguous(model: ProbVLM, embedding: ProbEmbedding, share: float = 0.1) -> Tensor:
     """Whether each image is more ambiguous than :func:`ambiguity_threshold`, bool [N]."""
     return embedding.ambiguity() > ambiguity_threshold(model, share)
+
+
+@torch.no_grad()
+def retrieval_surprise(model: ProbVLM, images: Tensor, texts: Tensor) -> Tensor:
+    """`−log p(z_T | V) − log p(z_V | T)` of each image [N, D] with the text [C, D] it retrieves, [N] nats.
+
+    The cross-modal loss (arXiv 2307.00398) of the pair that a retrieval claims, a mean over D: how badly image and
+    nearest text fit, as far as both distributions leave room. It looks at no other text. UserError for a wrong
+    width or values that are not finite.
+    """
+    unit = torch.nn.functional.normalize(texts, dim=1)
+    found = texts[(torch.nn.functional.normalize(images, dim=1) @ unit.mT).argmax(1)]  # [N, D]
+    image, text = model.image_density(images), model.text_density(found)
+    return pair_loss(image, text, images.float(), found.float(), 1.0).cross
 
 
 def nearest_to_samples(

@@ -15,6 +15,7 @@ from probal.probvlm import (
     ambiguity_threshold,
     ambiguous,
     nearest_to_samples,
+    retrieval_surprise,
     train,
 )
 
@@ -101,3 +102,20 @@ def test_samples_of_a_narrow_distribution_find_one_image_and_of_a_wide_one_many(
     assert set(index[1].tolist()) == set(range(D))
     assert (cosine <= 1 + 1e-6).all()
     assert cosine[0].min() > 0.99 > cosine[1].min()
+
+
+def test_retrieval_surprise_is_the_cross_modal_likelihood_of_the_nearest_pair(model):
+    images = torch.randn(7, D, generator=generator(8))
+    texts = torch.randn(3, D, generator=generator(9))
+    found = retrieval_surprise(model, images, texts)
+    for i, z in enumerate(images):
+        nearest = texts[torch.nn.functional.cosine_similarity(z[None], texts).argmax()][None]
+        by_image = model.image_density(z[None]).nll(nearest).mean()
+        by_text = model.text_density(nearest).nll(z[None]).mean()
+        torch.testing.assert_close(found[i], by_image + by_text)
+
+
+def test_retrieval_surprise_grows_with_the_distance_of_the_nearest_text(model):
+    image = torch.tensor([[1.0, 0.5, -0.5, 0.2]])
+    close, far = (retrieval_surprise(model, image, image + step) for step in (0.1, 6.0))
+    assert far > close

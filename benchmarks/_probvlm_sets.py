@@ -1,0 +1,84 @@
+"""What ProbVLM's benchmarks measure on, and how a score of uncertainty is compared with errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import rankdata, spearmanr
+from torch import Tensor
+
+from probal.probvlm.calibration import bins_of
+
+FOLDS, BINS, RESAMPLES, SCALE = 4, 10, 1000, 100.0
+
+
+@dataclass(frozen=True)
+class Set:
+    x: Tensor  # [N, D] unit
+    y: Tensor  # [N]
+    texts: Tensor  # [C, D] unit
+
+    def error(self) -> Tensor:
+        """1 where recall@1 fails, [N]."""
+        return ((self.x @ self.texts.mT).argmax(1) != self.y).double()
+
+    def rows(self, keep: Tensor) -> Set:
+        return Set(self.x[keep], self.y[keep], self.texts)
+
+
+def read(path: Path, x: str, y: str) -> Set:
+    with np.load(path, allow_pickle=False) as found:
+        unit = [torch.nn.functional.normalize(torch.from_numpy(found[k].astype("f4"))) for k in (x, "text_x")]
+        return Set(unit[0], torch.from_numpy(found[y]), unit[1])
+
+
+def imagenet4(features: Path) -> Set:
+    return read(features / "imagenet_train4_vitb32_with_text.npz", "train4_x", "train4_y")
+
+
+def others(features: Path) -> dict[str, Set]:
+    return {
+        "Food10": read(features / "food10_vitb32.npz", "test_x", "test_y"),
+        "CIFAR-10": read(features / "cifar10_test500_vitb32.npz", "x", "y"),
+    }
+
+
+def fold_of(source: Set, by: str) -> Tensor:
+    """The fold [N] that an image is held out in; images of a class stand together in the file."""
+    order = torch.cat([torch.arange(int(n)) for n in source.y.unique_consecutive(return_counts=True)[1]])
+    return (order if by == "images" else source.y) % FOLDS
+
+
+def folds(source: Set, by: str) -> Iterator[Tensor]:
+    """Masks [N] of what is held out."""
+    for fold in range(FOLDS):
+        yield fold_of(source, by) == fold
+
+
+def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
+    positive = int(wrong.sum())
+    ranks = rankdata(score)[wrong > 0].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * (len(wrong) - positive)))
+
+
+def rank_of_bins(score: np.ndarray, wrong: np.ndarray) -> float:
+    found = bins_of(torch.from_numpy(score), torch.from_numpy(wrong), BINS)
+    return float(spearmanr([b.uncertainty for b in found], [b.error for b in found]).statistic)
+
+
+def summary(score: Tensor, wrong: Tensor) -> dict[str, Any]:
+    """Error by bin, Spearman and AUROC, with percentile intervals of a bootstrap over images."""
+    u, e = score.double().numpy(), wrong.numpy()
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(len(e), size=len(e)) for _ in range(RESAMPLES)]
+    found: dict[str, Any] = {"errors": [b.error for b in bins_of(score, wrong, BINS)]}
+    for name, measure in (("spearman", rank_of_bins), ("auroc", auroc)):
+        resampled = [measure(u[i], e[i]) for i in drawn]
+        low, high = np.nanquantile(resampled, [0.025, 0.975])
+        found[name] = {"value": measure(u, e), "low": float(low), "high": float(high)}
+    return found
