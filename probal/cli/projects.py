@@ -34,7 +34,7 @@ def init(
         str | None, typer.Option(help='What the encoder reads, such as "a photo of a {}".')
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="embedded (default), auto, or open_clip:<model>/<weights>.")
+        str | None, typer.Option(help="embedded (default), auto, open_clip:<model>/<weights>, or hf:<repo>.")
     ] = None,
     audit: Annotated[
         str, typer.Option(help="Share (0.1) or number (40) of the images that measure the accuracy.")
@@ -147,6 +147,10 @@ def _print_status(found: ProjectStatus) -> None:
     shown.add_row("classes", ", ".join(f"{name}: {n}" for name, n in found.class_counts.items()))
     accuracy = found.metrics.get("accuracy")
     shown.add_row("accuracy", accuracy_line(accuracy) if accuracy else "not measured yet")
+    if found.stopping is not None:
+        shown.add_row("advice", "\n".join([found.stopping["sentence"], *found.stopping["reasons"]]))
+    if found.drift is not None and found.drift["warning"]:
+        shown.add_row("warning", found.drift["warning"])
     if found.job is not None:
         counts = f" {found.job.done}/{found.job.total}" if found.job.total else ""
         shown.add_row(

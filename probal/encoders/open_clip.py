@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from probal.encoders._cores import over_parts
 from probal.encoders._hub import fetching, hub_reachable
 from probal.encoders._torchvision import make_torchvision_importable
-from probal.encoders.activations import Activations, LinearMap
-from probal.encoders.base import ImageTower
+from probal.encoders._two_towers import TwoTowers, weights_fingerprint
 from probal.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,11 +26,10 @@ if TYPE_CHECKING:
 _PREFIX = "open_clip:"
 _HUB = "hf-hub:"
 _CHECKPOINTS = {".bin", ".npz", ".pt", ".pth", ".safetensors"}
-_BATCH = 16  # images or texts that a core takes at a time
 _FORM = "`open_clip:<model>/<pretrained tag or checkpoint file>` or `open_clip:hf-hub:<owner>/<repo>`"
 
 
-class OpenClipEncoder(ImageTower):
+class OpenClipEncoder(TwoTowers):
     """Embeddings and activations of an open_clip model in float32; the logit scale is the trained one."""
 
     centred = False
@@ -54,38 +50,21 @@ class OpenClipEncoder(ImageTower):
         self.scale = float(self._model.logit_scale.detach().exp())
         bias = getattr(self._model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())  # SigLIP's loss has one
-        self.width: int = self._embed_texts(["a"]).shape[1]
+        self.width = self.encode_texts(["a"]).shape[1]
 
     @cached_property
     def fingerprint(self) -> str:
         """Hex; of the architecture, every weight and the preprocessing, wherever the checkpoint lies."""
-        import torch
-
-        digest = hashlib.sha256(f"open_clip\n{self._name}\n".encode())
-        digest.update(json.dumps(self._model.visual.preprocess_cfg, sort_keys=True).encode())
-        for key, tensor in self._model.state_dict().items():
-            digest.update(f"{key} {tensor.dtype} {list(tensor.shape)}\n".encode())
-            digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-        return digest.hexdigest()[:32]
+        preprocessing = json.dumps(self._model.visual.preprocess_cfg, sort_keys=True)
+        return weights_fingerprint(f"open_clip\n{self._name}\n{preprocessing}", self._model)
 
     def prepare(self, image: Image.Image) -> np.ndarray:
         """float32 [3, H, W], by open_clip's own transforms for this model."""
         return self._preprocess(image).numpy()
 
-    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
-        """float32 [B, 3, H, W] to embeddings [B, D]."""
-        import torch
-
-        parts = torch.from_numpy(batch).split(_BATCH)
-        return over_parts(self._embed_image_part, parts)
-
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """Prompts to embeddings [C, D]."""
-        return self._embed_texts(texts) if texts else np.empty((0, self.width), np.float32)
-
-    def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        parts = self._tokenizer(list(texts)).split(_BATCH)
-        return over_parts(self._embed_text_part, parts)
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        tokens: Tensor = self._tokenizer(list(texts))
+        return tokens
 
     def _embed_image_part(self, images: Tensor) -> Tensor:
         return self._model.encode_image(images, normalize=False).float()  # CoCa would normalize
@@ -93,68 +72,15 @@ class OpenClipEncoder(ImageTower):
     def _embed_text_part(self, tokens: Tensor) -> Tensor:
         return self._model.encode_text(tokens, normalize=False).float()
 
-    def image_projection(self) -> LinearMap:
-        """The image tower's last layer; UserError where the tower does not end in a linear map."""
-        return _linear_map(self._image_split)
-
-    def text_projection(self) -> LinearMap:
-        """The text tower's last layer; UserError where the tower does not end in a linear map."""
-        return _linear_map(self._text_split)
-
-    def encode_activations(self, batch: np.ndarray) -> Activations:
-        """float32 [B, 3, H, W] to the image tower's activations [B, P]; UserError as `image_projection`."""
-        import torch
-
-        return _activations(self._image_split, torch.from_numpy(batch))
-
-    def encode_text_activations(self, texts: Sequence[str]) -> Activations:
-        """Prompts to the text tower's activations [C, P]; UserError as `text_projection`."""
-        return _activations(self._text_split, self._tokenizer(list(texts) or ["a"])[: len(texts)])
-
-    @cached_property
-    def _image_split(self) -> Split:
-        import torch
-
+    def _split_image(self) -> Split | None:
         from probal.encoders._towers import split_image_tower
 
-        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-        probe = torch.from_numpy(self.prepare(Image.fromarray(noise)))[None]
-        return self._proved(split_image_tower(self._model), self._embed_image_part, probe, "image")
+        return split_image_tower(self._model)
 
-    @cached_property
-    def _text_split(self) -> Split:
+    def _split_text(self) -> Split | None:
         from probal.encoders._towers import split_text_tower
 
-        probe = self._tokenizer(["a photo of a cat."])
-        return self._proved(split_text_tower(self._model), self._embed_text_part, probe, "text")
-
-    def _proved(
-        self, split: Split | None, tower: Callable[[Tensor], Tensor], probe: Tensor, kind: str
-    ) -> Split:
-        """The split if it gives the tower's own embedding of the probe; models differ behind their last layer."""
-        import torch
-
-        with torch.inference_mode():
-            if split is None or not split.rebuilds(probe, tower(probe)):
-                raise UserError(
-                    f"the {kind} tower of {self.id!r} does not end in a linear map that is known here, so "
-                    "BayesVLM has no layer to be uncertain about; choose a CLIP, SigLIP or MobileCLIP model"
-                )
-        return split
-
-
-def _linear_map(split: Split) -> LinearMap:
-    bias = None if split.bias is None else split.bias.numpy()
-    return LinearMap(split.weight.contiguous().numpy(), bias)
-
-
-def _activations(split: Split, inputs: Tensor) -> Activations:
-    width, columns = split.weight.shape
-    if len(inputs):
-        out = over_parts(split.body, inputs.split(_BATCH))
-    else:
-        out = np.empty((0, columns + split.residual * width), np.float32)
-    return Activations(out[:, :columns], out[:, columns:] if split.residual else None)
+        return split_text_tower(self._model)
 
 
 def check_id(encoder_id: str) -> None:

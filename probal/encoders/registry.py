@@ -19,9 +19,9 @@ def check_encoder_id(encoder_id: str) -> None:
 
 def load_encoder(encoder_id: str) -> Encoder:
     """The encoder of an id: `embedded`, `auto`, `open_clip:<model>/<pretrained tag or path>`,
-    `open_clip:hf-hub:<repo>`. That of `auto` has the id of what was chosen.
+    `open_clip:hf-hub:<repo>`, `hf:<repo or folder>`. That of `auto` has the id of what was chosen.
 
-    Takes seconds, and for open_clip tags may download. Raises UserError for an unknown id, a missing package
+    Takes seconds, and may download what is not cached. Raises UserError for an unknown id, a missing package
     (saying what to install) or weights that cannot be had.
     """
     check, load = _entry(encoder_id)
@@ -74,9 +74,22 @@ def _load_open_clip(encoder_id: str) -> Encoder:
     return OpenClipEncoder(encoder_id)
 
 
+def _check_hf(encoder_id: str) -> None:
+    from probal.encoders.hf import check_id
+
+    check_id(encoder_id)
+
+
+def _load_hf(encoder_id: str) -> Encoder:
+    from probal.encoders.hf import HFEncoder
+
+    return HFEncoder(encoder_id)
+
+
 _ENCODERS: dict[str, tuple[Callable[[str], None], Callable[[str], Encoder]]] = {
     "auto": (_check_auto, _load_auto),
     "embedded": (_check_embedded, _load_embedded),
+    "hf": (_check_hf, _load_hf),
     "open_clip": (_check_open_clip, _load_open_clip),
 }
 
@@ -86,6 +99,6 @@ def _entry(encoder_id: str) -> tuple[Callable[[str], None], Callable[[str], Enco
     if kind not in _ENCODERS or (kind in ("auto", "embedded")) == bool(colon):
         raise UserError(
             f"unknown encoder {encoder_id!r}; expected `embedded`, `auto`, "
-            "`open_clip:<model>/<pretrained tag or path>` or `open_clip:hf-hub:<repo>`"
+            "`open_clip:<model>/<pretrained tag or path>`, `open_clip:hf-hub:<repo>` or `hf:<repo or folder>`"
         )
     return _ENCODERS[kind]

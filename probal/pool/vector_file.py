@@ -85,7 +85,7 @@ def _unit_rows(file: str, key: str, x: np.ndarray) -> np.ndarray:
     bad: dict[str, list[int]] = defaultdict(list)
     for start in range(0, len(x), _ROWS):
         part = x[start : start + _ROWS].astype(np.float64)
-        finite: np.ndarray = np.isfinite(part).all(axis=1)
+        finite = np.asarray(np.isfinite(part).all(axis=1))
         length = np.linalg.norm(np.where(finite[:, None], part, 0.0), axis=1)
         bad["hold NaN or infinity"] += (start + np.flatnonzero(~finite)).tolist()
         bad["are zero and point nowhere"] += (start + np.flatnonzero(finite & (length == 0))).tolist()
