@@ -29,7 +29,7 @@ class GeneralizedGaussian:
     def nll(self, x: Tensor) -> Tensor:
         """`(|x − μ|/α)^β + log α − log β + log 2 + log Γ(1/β)`, x [N, D] -> [N, D] nats.
 
-        The normalized negative log-likelihood of arXiv 2307.00398 §3.2, its power kept: `exp(−nll)` integrates
+        The normalized negative log-likelihood of arXiv 2307.00398, its power kept: `exp(−nll)` integrates
         to 1 for every α and β.
         """
         ratio = ((x - self.mean).abs() / self.alpha).clamp_min(SMALLEST_RATIO)  # [N, D]
@@ -37,7 +37,7 @@ class GeneralizedGaussian:
         return power + self.alpha.log() - self.beta.log() + LOG_2 + torch.lgamma(1 / self.beta)
 
     def variance(self) -> Tensor:
-        """`α² Γ(3/β) / Γ(1/β)`, [N, D]: the aleatoric variance of arXiv 2307.00398 §3.3, by log Γ."""
+        """`α² Γ(3/β) / Γ(1/β)`, [N, D]: the aleatoric variance of arXiv 2307.00398, by log Γ."""
         return (2 * self.alpha.log() + torch.lgamma(3 / self.beta) - torch.lgamma(1 / self.beta)).exp()
 
     def level(self, x: Tensor) -> Tensor:

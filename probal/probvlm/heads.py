@@ -1,4 +1,4 @@
-"""Heads over frozen embeddings: z [N, D] to μ, α, β of a generalized Gaussian per dimension (2307.00398 §3.2).
+"""Heads over frozen embeddings: z [N, D] to μ, α, β of a generalized Gaussian per dimension (2307.00398).
 
 A residual MLP: `μ = z + s·f(z)`, `α = s·(softplus(a(z)) + floor)`, `β = softplus(b(z)) + floor`, with s [D] the
 size of the differences between paired embeddings, so that nothing depends on the unit of the embedding.

@@ -1,4 +1,4 @@
-"""ProbVLM's objective: intra-modal plus λ × cross-modal alignment (arXiv 2307.00398 §3.2).
+"""ProbVLM's objective: intra-modal plus λ × cross-modal alignment (arXiv 2307.00398).
 
 Intra-modal: the negative log-likelihood of each embedding under its own distribution. Cross-modal: of
 `p(z_v = z_t) ≈ ½ ∫ (G(z; V) δ(z − z_T) + G(z; T) δ(z − z_V)) dz` the paper keeps each partner's likelihood under

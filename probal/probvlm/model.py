@@ -89,7 +89,7 @@ class ProbVLM:
     )
 
     def embed_images(self, z: Tensor, generator: torch.Generator, passes: int = 32) -> ProbEmbedding:
-        """z [N, D] image embeddings -> mean, aleatoric and epistemic variance [N, D] each (2307.00398 §3.3).
+        """z [N, D] image embeddings -> mean, aleatoric and epistemic variance [N, D] each (2307.00398).
 
         Mean and aleatoric variance come from the head without dropout, which is what was calibrated; epistemic is
         the unbiased variance of the mean over `passes` sampled networks. All rows share the networks, so a row's

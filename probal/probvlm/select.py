@@ -21,7 +21,7 @@ class RankedEncoder:
 def rank_encoders(candidates: Mapping[str, ProbEmbedding]) -> tuple[RankedEncoder, ...]:
     """Encoders from the most to the least certain of one pool, each embedded by its own ProbVLM.
 
-    arXiv 2307.00398 §4 compares mean variances, which depend on the unit, the width and the modality gap of an
+    arXiv 2307.00398 compares mean variances, which depend on the unit, the width and the modality gap of an
     embedding; over the variance between images they do not. UserError for no candidate, pools of different sizes,
     fewer than 2 images, or means that are all the same.
     """

@@ -1,6 +1,6 @@
 """Training: seeded minibatches, AdamW with a cosine schedule per step, and a choice by held-out uncertainty.
 
-arXiv 2307.00398 §3.2 gives the loss. The epoch is chosen by held-out likelihood and calibration, never by how close
+arXiv 2307.00398 gives the loss. The epoch is chosen by held-out likelihood and calibration, never by how close
 the means are: a head with the best mean can have any variance.
 """
 

@@ -22,7 +22,7 @@ def acquisition_score(embedding: ProbEmbedding) -> Tensor:
 
     The information that one observation of the embedding, noisy by the aleatoric variance, gives on its mean, known
     up to the epistemic one, were both Gaussian and the dimensions independent. It rises with epistemic and falls
-    with aleatoric uncertainty; arXiv 2307.00398 §4 ranks by the sum of both, which prefers images that no label
+    with aleatoric uncertainty; arXiv 2307.00398 ranks by the sum of both, which prefers images that no label
     explains. Raises FloatingPointError for a score that is not finite.
     """
     score = 0.5 * torch.log1p(embedding.epistemic / embedding.aleatoric).sum(1)
