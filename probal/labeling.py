@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from probal import validate
+from probal import advice, validate
 from probal.errors import UserError
 from probal.store import REFERENCE, Store
 from probal.types import (
@@ -86,6 +87,10 @@ class ProjectStatus:
     batch_size: int
     metrics: Mapping[str, MetricStatus]
     """Latest value by name."""
+    stopping: Mapping[str, Any] | None
+    """The advice whether to stop, as `StoppingAdvice.to_dict`; None before the first measurement."""
+    drift: Mapping[str, Any] | None
+    """How images added later differ from the first, as `Drift.to_dict`; None while they are too few."""
     job: JobStatus | None
     created_at: str
     """ISO 8601, UTC."""
@@ -182,6 +187,7 @@ def status(store: Store, project: Project) -> ProjectStatus:
     labeled = {role: sum(by_class.values()) for role, by_class in counts.items()}
     latest = store.latest_round(project.id)
     since = latest.event_watermark if latest is not None else 0
+    advised, drifted = advice.stopping(store, project), advice.drift(store, project)
     return ProjectStatus(
         project=project.name,
         image_root=project.config.image_root,
@@ -210,6 +216,8 @@ def status(store: Store, project: Project) -> ProjectStatus:
             )
             for metric in store.metrics(project.id)
         },
+        stopping=None if advised is None else advised.to_dict(),
+        drift=None if drifted is None else drifted.to_dict(),
         job=_job(store, project),
         created_at=project.created_at.isoformat(),
     )

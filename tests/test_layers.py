@@ -28,6 +28,8 @@ HOUSE = BASE | {
     "workspace",
     "labeling",
     "support_set",
+    "advice",
+    "finished",
 }
 
 # room -> the rooms it may import; itself and `probal` (the version) always
@@ -50,8 +52,10 @@ ROOMS: dict[str, set[str]] = {
     "export": BASE,
     "validate": BASE,
     "workspace": BASE | {"store", "validate", "pool", "encoders"},
-    "labeling": BASE | {"store", "validate"},
+    "labeling": BASE | {"store", "validate", "advice"},
+    "advice": BASE | {"store", "evaluation"},
     "support_set": BASE | {"store", "export", "pool", "workspace"},
+    "finished": BASE | {"store", "export", "support_set", "workspace"},
     "session": HOUSE | ENGINE | {"posterior", "probvlm", "adapters", "acquisition"},
     "worker": HOUSE | ENGINE | {"session"},
     "simulate": HOUSE | ENGINE | {"adapters", "acquisition", "session"},

@@ -41,12 +41,17 @@ class Drift:
 
 
 def detect_drift(
-    first: NDArray[np.floating], new: NDArray[np.floating], generator: np.random.Generator
+    first: NDArray[np.floating],
+    new: NDArray[np.floating],
+    generator: np.random.Generator,
+    counts: tuple[int, int] | None = None,
 ) -> Drift:
     """Compare unit rows `first` [N,D] and `new` [M,D], at most 500 of each drawn at random.
 
     Maximum mean discrepancy with a Gaussian kernel of median width, p-value by permutation (Gretton et al. 2012).
     `auc` is the Mann–Whitney statistic of the witness function of one half of each sample on the other half.
+    `counts` are the sizes to tell of where the rows are samples already.
+
     Raises ValueError for fewer than 20 new or first images, or other shapes.
     """
     if first.ndim != 2 or new.ndim != 2 or first.shape[1] != new.shape[1]:
@@ -60,13 +65,14 @@ def detect_drift(
     shuffled = np.stack([generator.permutation(is_new) for _ in range(_PERMUTATIONS)], 1)
     p_value = float((1 + (_mmd(kernel, shuffled) >= observed).sum()) / (1 + _PERMUTATIONS))
     auc = _witness_auc(kernel, is_new)
+    n_first, n_new = counts or (len(first), len(new))
     warning = None
     if p_value <= SIGNIFICANT and auc >= APART:
         warning = (
-            f"the {len(new):,} images added later look different from the first {len(first):,} "
+            f"the {n_new:,} images added later look different from the first {n_first:,} "
             f"(AUC {auc:.2f}, p = {p_value:.3g}): label some of them before you trust the model there"
         )
-    return Drift(p_value, auc, len(first), len(new), warning)
+    return Drift(p_value, auc, n_first, n_new, warning)
 
 
 def _kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from probal.acquisition import AcquisitionState, propose, uncertainty
 from probal.adapters import AdapterPosterior, fingerprint, load_adapter
 from probal.export import ExportReport
 from probal.random import derive_seed
+from probal.session.advice import advise
 from probal.session.measure import HeldOut, measure
 from probal.session.prepare import prepare
 from probal.session.proposals import describe
@@ -170,13 +171,14 @@ class Session:
             self._vectors.space.prior(),
         )
         self.store.add_metrics(self.project.id, metrics)
+        advise(self.workspace, self.project, self.classes, rounds, held_out, self._snapshot_path)
         self.store.update_timings(rounds[-1].id, {"evaluate": time.perf_counter() - started})
         return metrics
 
-    def predict(self) -> Predictions:
-        """Predict every pool and audit image with the model of the labels so far."""
+    def predict(self, *roles: Role) -> Predictions:
+        """Predict every image of these roles (pool and audit if none is given) with the model so far."""
         fit = self._fit()
-        images = self._vectors.images(Role.POOL, Role.AUDIT)
+        images = self._vectors.images(*(roles or (Role.POOL, Role.AUDIT)))
         found = uncertainty(fit.posterior.logits(self._vectors.read(images)))
         names = tuple(each.name for each in self.classes)
         scores = (found.predictive, found.total, found.aleatoric, found.epistemic)

@@ -14,9 +14,10 @@ from probal.encoders.vectors import VectorTable
 from probal.errors import UserError
 from probal.evaluation import audit_size, draw_audit, extend_audit
 from probal.pool.embed import embed_images
-from probal.pool.features import FeatureStore
+from probal.pool.features import FeatureStore, activation_store
 from probal.pool.scan import scan_folder
 from probal.pool.vector_scan import scan_vectors
+from probal.session.advice import watch_drift
 from probal.session.space import EncoderFacts, mean_vector
 from probal.store import REFERENCE
 from probal.types import Event, EventKind, ImageInfo, ImageState, Project, Role
@@ -64,6 +65,8 @@ def prepare(
         )
     _freeze(workspace, project, model, features, readable)
     _reserve_audit(workspace, project, readable)
+    centre = np.load(centre_path(workspace, project)) if model.centred else None
+    watch_drift(workspace, project, features, centre, readable)
 
 
 def _scan(
@@ -101,6 +104,7 @@ def _embed(
         [(image.content_hash, root / image.path) for image in images],
         progress=lambda done, total: report(done, total, "Computing image vectors"),
         stop=stop,
+        activations=activation_store(workspace.features_dir, model),
     )
     for content_hash, reason in outcome.failed:
         workspace.store.mark_unreadable(project.id, content_hash, reason)

@@ -44,15 +44,15 @@ def colour_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("probal.session.vectors.load_encoder", lambda encoder_id: ColourEncoder())
 
 
-def draw_pool(root: Path, n: int, seed: int = 0) -> dict[str, str]:
-    """n noisy coloured squares; the class of each by relative path."""
+def draw_pool(root: Path, n: int, seed: int = 0, tint: tuple[int, int, int] = (0, 0, 0)) -> dict[str, str]:
+    """n noisy coloured squares, all moved by `tint`; the class of each by relative path."""
     rng = np.random.default_rng(seed)
     root.mkdir(parents=True, exist_ok=True)
     truth = {}
     for i in range(n):
         name = list(COLOURS)[int(rng.integers(3))]
         pixels = np.clip(
-            np.array(COLOURS[name]) + rng.normal(0, 70, (8, 8, 3)) + rng.normal(0, 40, 3), 0, 255
+            np.array(COLOURS[name]) + tint + rng.normal(0, 70, (8, 8, 3)) + rng.normal(0, 40, 3), 0, 255
         )
         path = f"{seed}-{i:03d}.png"
         Image.fromarray(pixels.astype(np.uint8)).save(root / path)
