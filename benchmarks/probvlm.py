@@ -1,6 +1,6 @@
 """ProbVLM trained on ImageNet-4 (image, class-text) pairs: does uncertainty rise with recall@1 error?
 
-    python benchmarks/probvlm.py --data ../shared/data [--seeds 2] [--only PART] [--json OUT]
+    python benchmarks/probvlm.py --data ../shared/data [--seeds 2] [--only PART] [--json OUT] [--figure OUT.svg]
 
 Four models a seed, each held out from a quarter of the images (one of four per class) or of the classes, so that all
 4,000 images are measured by a model that did not see them. Food10 (test) and CIFAR-10 are measured by all four,
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _probvlm_figure import draw
 from _probvlm_scores import choose, scores, trainings, validation
 from _probvlm_sets import FOLDS, SCALE, Set, auroc, folds, imagenet4, others, rank_of_bins, summary
 from rich.console import Console
@@ -39,6 +40,12 @@ from probal.probvlm import Pairs, ProbVLM, Settings, train
 from probal.probvlm.calibration import LEVELS, calibration_error, coverage
 from probal.random import torch_generator
 
+SHOWN = {
+    "aleatoric": "of the image (aleatoric)",
+    "retrieval surprise": "of image and retrieved text",
+    "retrieval changes": "of image and all texts",
+    "1 − confidence": "CLIP's 1 − confidence",
+}
 WEIGHTS = (1.0, 3.0, 10.0, 30.0)
 
 
@@ -202,6 +209,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", choices=("images", "classes", "training", "sweep", "ceiling"))
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path, help="SVG of the error by bin, images held out")
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("give --data DIR or set PROBAL_BENCH_DATA")
@@ -219,6 +227,8 @@ def main() -> None:
         console.print("chosen in each fold:", choices)
         results["images"] = measure(source, more, "images", arguments.seeds, Settings(), choices)
         show(console, "images", results["images"])
+        if arguments.figure:
+            draw(results["images"]["ImageNet-4"]["scores"], SHOWN, arguments.figure)
     if wanted("classes"):
         results["classes"] = measure(source, more, "classes", arguments.seeds, Settings())
         show(console, "classes", results["classes"])
