@@ -1,10 +1,14 @@
 """Few-shot accuracy and calibration of every adapter at equal labels.
 
-    python benchmarks/few_shot.py --data ../shared/data [--seeds 10] [--shots 1 2 4 8 16] [--json OUT]
+    python benchmarks/few_shot.py --data DIR --out few_shot.jsonl [--sets …] [--shots 1 2 4 8 16] [--seeds 10]
+                                  [--methods …] [--test 1000] [--table docs/few_shot.md]
 
-For each set and seed, `shots` labels per class are drawn at random from the pool (fewer where a class has fewer);
-every adapter fits the same labels and is measured on the same held-out images. Sets with class texts have them as
-prior, the others a prior of zero. Nothing is tuned on held-out labels. Intervals are 95 % over seeds.
+For each set, seed and number of shots, that many labels per class are drawn at random from the pool (fewer where a
+class has fewer); every method fits the same labels and is measured on the same held-out images, at most `--test` of
+them, drawn by the seed. Sets with class texts have them as prior, the others a prior of zero. Nothing is tuned on
+held-out labels. One line of JSON per result is appended to `--out`; what stands there already is not run again, so an
+interrupted run goes on where it stopped, and two processes may share the work by `--sets` or `--methods`. `--table`
+writes the tables of what `--out` holds; with `--seeds 0` nothing is run first.
 """
 
 from __future__ import annotations
@@ -14,108 +18,97 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from _few_shot_data import SETS, Draw, draw, most_shots
+from _few_shot_methods import METHODS
+from _few_shot_table import write_tables
+from torch import Tensor
 
-from probal.acquisition import uncertainty
-from probal.adapters import ADAPTERS, load_adapter
 from probal.evaluation import accuracy, aurc, debiased_ece, nll
-from probal.gaussian import GaussianEmbedding
-from probal.simulate import Source, Task, load_source, split
 
-SETS = {
-    "food10_vitb32": ("train", "test"),
-    "cifar10_test500_vitb32": (None, None),
-    "caltech101_vitb32": ("train16", "test"),
-    "oxford_pets_vitb32": ("train16", "test"),
-    "dtd_vitb32": ("val", "test"),
-}
-METRICS = ("accuracy", "nll", "ece", "aurc", "seconds")
+Key = tuple[str, int, int, str]
 
 
-def draw(task: Task, shots: int, seed: int) -> np.ndarray:
-    """Rows of `shots` labels per class, as far as there are so many."""
-    order = np.random.default_rng(seed).permutation(len(task.pool_y))
-    rows = [order[task.pool_y[order] == c][:shots] for c in np.unique(task.pool_y)]
-    return np.concatenate(rows)
-
-
-def one(task: Task, rows: np.ndarray, adapter_id: str, seed: int) -> dict[str, float]:
-    """Measure one adapter on one draw of labels."""
-    x, y = torch.from_numpy(task.pool_x[rows]), torch.from_numpy(task.pool_y[rows])
+def measure(method: Callable[[Draw, int], Callable[[], Tensor]], labels: Draw, seed: int) -> dict[str, float]:
+    """Fit and predict once."""
     started = time.perf_counter()
-    posterior = load_adapter(adapter_id, task.scale).fit(
-        x, y, GaussianEmbedding(torch.from_numpy(task.prototypes))
-    )
-    seconds = time.perf_counter() - started
-    probs = uncertainty(posterior.logits(torch.from_numpy(task.eval_x))).predictive.numpy()
+    predict = method(labels, seed)
+    fitted = time.perf_counter()
+    probs = predict().double().numpy()
+    predicted = time.perf_counter()
+    probs /= probs.sum(1, keepdims=True)  # float32 sums of 1000 classes
     return {
-        "accuracy": accuracy(probs, task.eval_y),
-        "nll": nll(probs, task.eval_y),
-        "ece": debiased_ece(probs, task.eval_y, generator=np.random.default_rng(seed)),
-        "aurc": aurc(probs.max(1), probs.argmax(1) == task.eval_y),
-        "seconds": seconds,
+        "accuracy": accuracy(probs, labels.test_y),
+        "nll": nll(probs, labels.test_y),
+        "ece": debiased_ece(probs, labels.test_y, generator=np.random.default_rng(seed)),
+        "aurc": aurc(probs.max(1), probs.argmax(1) == labels.test_y),
+        "fit_seconds": fitted - started,
+        "predict_seconds": predicted - fitted,
     }
 
 
-def measure(source: Source, shots: int, seeds: int) -> dict[str, dict[str, list[float]]]:
-    """Adapter -> metric -> value per seed."""
-    found: dict[str, dict[str, list[float]]] = {name: {metric: [] for metric in METRICS} for name in ADAPTERS}
-    for seed in range(seeds):
-        task = split(source, seed)
-        rows = draw(task, shots, seed)
-        for name in ADAPTERS:
-            for metric, value in one(task, rows, name, seed).items():
-                found[name][metric].append(value)
+def read(out: Path) -> list[dict[str, Any]]:
+    """Results so far; a last line that was cut off is left out."""
+    if not out.exists():
+        return []
+    found = []
+    for line in out.read_text("utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
     return found
 
 
-def cell(values: list[float], factor: float, digits: int) -> str:
-    half = 1.96 * np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    return f"{np.mean(values) * factor:.{digits}f} ± {half * factor:.{digits}f}"
+def key_of(result: dict[str, Any]) -> Key:
+    return result["set"], result["shots"], result["seed"], result["method"]
+
+
+def append(out: Path, result: dict[str, Any]) -> None:
+    """One whole line at once, on a line of its own even after a line that was cut off."""
+    cut = out.exists() and out.stat().st_size and not out.read_bytes().endswith(b"\n")
+    with out.open("a", encoding="utf-8") as file:
+        file.write(("\n" if cut else "") + json.dumps(result) + "\n")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=os.environ.get("PROBAL_BENCH_DATA"))
+    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--shots", type=int, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--shots", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--test", type=int, default=1000)
+    parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("give --data DIR or set PROBAL_BENCH_DATA")
     torch.set_num_threads(1)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-    results: list[dict[str, Any]] = []
-    for name in arguments.sets:
-        path = Path(arguments.data) / "clip_features" / f"{name}.npz"
-        source = load_source(path, "embedded", *SETS[name], lambda done, total, what: None)
-        table = Table("shots", "adapter", "accuracy, %", "NLL", "debiased ECE, %", "AURC, %", "fit, s")
-        table.title = f"{name}, {arguments.seeds} seeds ({machine})"
-        for shots in arguments.shots:
-            found = measure(source, shots, arguments.seeds)
-            results.append({"set": name, "shots": shots, "adapters": found})
-            for adapter, values in found.items():
-                table.add_row(
-                    str(shots),
-                    adapter,
-                    cell(values["accuracy"], 100, 1),
-                    cell(values["nll"], 1, 3),
-                    cell(values["ece"], 100, 1),
-                    cell(values["aurc"], 100, 2),
-                    cell(values["seconds"], 1, 2),
-                )
-        Console(width=120).print(table)
-    if arguments.json:
-        arguments.json.write_text(
-            json.dumps({"machine": machine, "seeds": arguments.seeds, "results": results})
-        )
+    done = {key_of(each) for each in read(arguments.out)}
+    data = Path(arguments.data)
+    for seed in range(arguments.seeds):
+        for name in arguments.sets:
+            for shots in arguments.shots:
+                wanted = [method for method in arguments.methods if (name, shots, seed, method) not in done]
+                if not wanted or shots > most_shots(data, name):
+                    continue
+                labels = draw(data, name, shots, seed, arguments.test)
+                for method in wanted:
+                    found = measure(METHODS[method], labels, seed)
+                    result = {"set": name, "shots": shots, "seed": seed, "method": method, "n": len(labels.y)}
+                    append(arguments.out, result | {"test": len(labels.test_y), "machine": machine} | found)
+                    print(name, shots, seed, method, {k: round(v, 4) for k, v in found.items()}, flush=True)
+    if arguments.table:
+        arguments.table.write_text(write_tables(read(arguments.out)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,15 @@ class AdapterConformance:
         twice = posterior.joint(x[[0, 0]], 50, torch.Generator().manual_seed(1))
         np.testing.assert_allclose(twice[0], twice[1], atol=1e-4)
 
+    @pytest.mark.parametrize(("n", "classes", "width"), [(2000, 5, 24), (60, 1000, 24)])
+    def test_many_labels_and_many_classes(self, n: int, classes: int, width: int) -> None:
+        """Far more labels than dimensions; far more classes than labels."""
+        x, y = self.labeled(n, torch.float32, classes, width)
+        logits = self.adapter().fit(x, y, self.prior(torch.float32, classes, width)).logits(x[:50])
+        assert logits.mean.shape == (50, classes)
+        assert torch.isfinite(logits.mean).all()
+        assert torch.isfinite(logits.var).all()
+
     def test_wrong_labels_are_refused(self) -> None:
         x, y = self.labeled(4)
         with pytest.raises(ValueError, match=r"labels must lie in 0\.\.4"):
