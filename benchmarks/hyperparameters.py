@@ -23,8 +23,9 @@ from rich.table import Table
 from torch import Tensor
 
 from probal.adapters import BayesAdapter
+from probal.adapters._dual import factor, log_evidence
 from probal.adapters._hyperparameters import leave_one_out
-from probal.adapters._softmax_gp import curvature, find_mode, log_evidence
+from probal.adapters._softmax_gp import find_mode, span_of
 from probal.gaussian import GaussianEmbedding
 from probal.simulate import Task, load_source, split
 
@@ -47,15 +48,16 @@ def one(task: Task, n: int, seed: int) -> dict[str, float]:
     x, y = torch.from_numpy(task.pool_x)[rows].double(), torch.from_numpy(task.pool_y)[rows]
     eval_x, eval_y = torch.from_numpy(task.eval_x).double(), torch.from_numpy(task.eval_y)
     prototypes = torch.from_numpy(task.prototypes).double()
-    u, s, vt = torch.linalg.svd(x, full_matrices=False)
-    span, zero_shot = u * s, x @ prototypes.T
+    span, v = span_of(x)
+    zero_shot, gains = x @ prototypes.T, torch.ones(len(prototypes), dtype=torch.float64)
     scores: dict[str, list[float]] = {"evidence": [], "leave-one-out": [], "held-out": []}
     for amplitude in GRID:
         phi, offset = amplitude**0.5 * span, task.scale * zero_shot
         mode = find_mode(offset, phi, y)
-        scores["evidence"].append(log_evidence(mode, curvature(phi, mode.probs)))
-        scores["leave-one-out"].append(float(leave_one_out(offset, phi, y, mode).sum()))
-        weights = task.scale * prototypes + (amplitude**0.5 * vt.T @ mode.weights).T
+        gram = phi @ phi.T
+        scores["evidence"].append(log_evidence(mode, factor(gram, mode.probs, gains)))
+        scores["leave-one-out"].append(float(leave_one_out(offset, phi, gram, y, mode, gains).sum()))
+        weights = task.scale * prototypes + (amplitude**0.5 * v @ mode.weights).T
         scores["held-out"].append(-nll(eval_x @ weights.T, eval_y))
     best = {name: int(np.argmax(values)) for name, values in scores.items()}
     found = {f"{name} choice": float(np.log(GRID[i])) for name, i in best.items()}
@@ -70,7 +72,7 @@ def one(task: Task, n: int, seed: int) -> dict[str, float]:
         keep = torch.arange(n) != i
         weights = find_mode(offset[keep], phi[keep], y[keep]).weights
         refitted.append(torch.log_softmax(offset[i] + phi[i] @ weights, 0)[y[i]])
-    quick = leave_one_out(offset, phi, y, mode)[: len(refitted)]
+    quick = leave_one_out(offset, phi, phi @ phi.T, y, mode, gains)[: len(refitted)]
     found["leave-one-out less refitting"] = float((quick - torch.stack(refitted)).mean())
     return found
 

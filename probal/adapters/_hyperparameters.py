@@ -12,6 +12,8 @@ likelihood differs little where there is a prior, see benchmarks/hyperparameters
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from probal.adapters._dual import active_images
 from probal.adapters._softmax_gp import Mode, find_mode
 
 AMPLITUDE = 16.0
@@ -28,9 +31,20 @@ AMPLITUDE_BARE = 256.0
 """The centre without any prototype: there is no prior to undo."""
 _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD = math.log(2.0)
-_SEARCH_TOLERANCE = 1e-3
-_NEGLIGIBLE = 0.02
+_SEARCH_TOLERANCE = 0.1
+_MAX_EVALUATIONS = 12
+_SET = 64
+"""Images per class that the search lets explain each other."""
 _TEMPERATURES = tuple(4.0**-k for k in range(10))
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a search begins: hyperparameters of an earlier fit and its logits [n,C] of the labeled rows."""
+
+    scale: float
+    amplitude: float
+    logits: Tensor
 
 
 def choose_hyperparameters(
@@ -40,49 +54,87 @@ def choose_hyperparameters(
     scale: float,
     fit_scale: bool,
     amplitude: float | None,
-    gains: Tensor | None = None,
-) -> tuple[float, float]:
-    """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior.
+    gains: Tensor,
+    start: Start | None = None,
+) -> tuple[float, float, Tensor]:
+    """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior, and weights [r,C].
 
-    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n]. The hyperprior is
-    log-normal around `scale` and AMPLITUDE, so that a few labels change little; without labels both stay there.
-    Without prototypes the centre is AMPLITUDE_BARE, and the only label of a class is not asked for: nobody could
-    predict it from the others, and being wrong about it says nothing but "predict less".
+    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n], gains [C]. The
+    hyperprior is log-normal around `scale` and AMPLITUDE, so that a few labels change little; without labels both
+    stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only label of a class is not asked for:
+    nobody could predict it from the others, and being wrong about it says nothing but "predict less". The weights
+    are where the search for the mode at the answer begins. `start` moves where the search begins, not what it
+    looks for. In float32: a search needs three digits.
     """
-    # per coordinate: where the search starts, and its first step: towards where a poor prior needs to go
-    centre = AMPLITUDE if bool(zero_shot.any()) else AMPLITUDE_BARE
-    start = {"scale": math.log(scale), "amplitude": math.log(amplitude or centre)}
-    step = {"scale": -1.0, "amplitude": 1.0}
-    free = [name for name in start if name != "scale" or (fit_scale and bool(zero_shot.any()))]
-    free = [name for name in free if name != "amplitude" or amplitude is None]
+    has_prior = bool(zero_shot.any())
+    centre = {"scale": math.log(scale), "amplitude": math.log(AMPLITUDE if has_prior else AMPLITUDE_BARE)}
+    fixed = {"scale": math.log(scale)} if not (fit_scale and has_prior) else {}
+    if amplitude is not None:
+        fixed["amplitude"] = math.log(amplitude)
+    free = [name for name in centre if name not in fixed]
     asked = _predictable(zero_shot, y)
+    none = torch.zeros(span.shape[1], zero_shot.shape[1], dtype=torch.float32)
     if not free or not bool(asked.any()):
-        return scale, math.exp(start["amplitude"])
-    # a search needs three digits, and float32 halves its time
-    zero_shot, span, gains = zero_shot.float(), span.float(), None if gains is None else gains.float()
-    logit_weights = torch.zeros(span.shape[1], zero_shot.shape[1], dtype=span.dtype)  # [r,C] of the last mode
-
-    def objective(point: np.ndarray) -> float:
-        nonlocal logit_weights
-        at = start | dict(zip(free, point.tolist(), strict=True))
-        root = math.exp(0.5 * at["amplitude"])
-        offset, phi = math.exp(at["scale"]) * zero_shot, root * span
-        mode = find_mode(offset, phi, y, logit_weights / root, _SEARCH_TOLERANCE, gains)
-        logit_weights = root * mode.weights
-        penalty = ((at["scale"] - math.log(scale)) / _SCALE_SPREAD) ** 2
-        penalty += ((at["amplitude"] - math.log(centre)) / _AMPLITUDE_SPREAD) ** 2
-        return 0.5 * penalty - float(leave_one_out(offset, phi, y, mode, gains)[asked].sum())
-
-    first = np.array([start[name] for name in free])
-    simplex = np.vstack([first, first + np.diag([step[name] for name in free])])
+        at = centre | fixed
+        return math.exp(at["scale"]), math.exp(at["amplitude"]), none
+    zero_shot, span, gains = zero_shot.float(), span.float(), gains.float()
+    search = _Search(zero_shot, span, y, gains, asked, centre, fixed, none)
+    first = [centre[name] for name in free]
+    if start is not None:
+        search.begin(start)
+        first = [
+            {"scale": math.log(start.scale), "amplitude": math.log(start.amplitude)}[name] for name in free
+        ]
+    # the stubs of scipy do not know this method's options
+    options: Any = {
+        "initial_tr_radius": 1.0 if start is None else 0.4,
+        "final_tr_radius": 0.1,
+        "maxfev": _MAX_EVALUATIONS,
+    }
     found = minimize(
-        objective,
-        first,
-        method="Nelder-Mead",
-        options={"initial_simplex": simplex, "maxfev": 18, "xatol": 0.15, "fatol": 0.1},
+        lambda point: search.objective(dict(zip(free, point.tolist(), strict=True))),
+        np.array(first),
+        method="COBYQA",
+        options=options,
     )
-    best = start | dict(zip(free, found.x.tolist(), strict=True))
-    return math.exp(best["scale"]), math.exp(best["amplitude"])
+    best = fixed | dict(zip(free, found.x.tolist(), strict=True))
+    return math.exp(best["scale"]), math.exp(best["amplitude"]), search.logit_weights
+
+
+class _Search:
+    """The objective, which remembers its last mode: the next point's search begins there."""
+
+    def __init__(
+        self,
+        zero_shot: Tensor,
+        span: Tensor,
+        y: Tensor,
+        gains: Tensor,
+        asked: Tensor,
+        centre: dict[str, float],
+        fixed: dict[str, float],
+        logit_weights: Tensor,
+    ) -> None:
+        self.zero_shot, self.span, self.y, self.gains, self.asked = zero_shot, span, y, gains, asked
+        self.gram = span @ span.T
+        self.centre, self.fixed = centre, fixed
+        self.logit_weights = logit_weights
+        """√κ B [r,C] of the last mode."""
+
+    def begin(self, start: Start) -> None:
+        moved = (start.logits.float() - start.scale * self.zero_shot) / self.gains  # [n,C]
+        self.logit_weights = (self.span / self.span.square().sum(0)).T @ moved
+
+    def objective(self, point: dict[str, float]) -> float:
+        at = self.fixed | point
+        root = math.exp(0.5 * at["amplitude"])
+        offset, phi = math.exp(at["scale"]) * self.zero_shot, root * self.span
+        mode = find_mode(offset, phi, self.y, self.logit_weights / root, _SEARCH_TOLERANCE, self.gains)
+        self.logit_weights = root * mode.weights
+        penalty = ((at["scale"] - self.centre["scale"]) / _SCALE_SPREAD) ** 2
+        penalty += ((at["amplitude"] - self.centre["amplitude"]) / _AMPLITUDE_SPREAD) ** 2
+        likelihood = leave_one_out(offset, phi, root**2 * self.gram, self.y, mode, self.gains)
+        return 0.5 * penalty - float(likelihood[self.asked].sum())
 
 
 def _predictable(zero_shot: Tensor, y: Tensor) -> Tensor:
@@ -92,47 +144,59 @@ def _predictable(zero_shot: Tensor, y: Tensor) -> Tensor:
     return torch.bincount(y)[y] > 1
 
 
-def leave_one_out(offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None) -> Tensor:
-    """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r], gains [C]."""
-    mean, _ = cavity(offset, phi, y, mode, gains)
+def leave_one_out(offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:
+    """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r], gram = phi phiᵀ, gains [C].
+
+    Per class only the max(64, 4n/C) images with the largest residual |y − π| explain each other and are moved:
+    the others are settled, without them nothing changes. On those images of up to 64 labels it is exact.
+    """
+    n, classes = mode.probs.shape
+    size = min(n, max(_SET, 4 * n // classes))
+    residual = (one_hot(y, classes) - mode.probs).T  # [C,n]
+    rows = residual.abs().topk(size, dim=1).indices  # [C,a]
+    weight = (mode.probs * (1 - mode.probs)).T.gather(1, rows)  # [C,a]
+    kernel = gains.square()[:, None, None] * gram[rows.unsqueeze(2), rows.unsqueeze(1)]  # [C,a,a]
+    seen = weight.sqrt().unsqueeze(2) * kernel
+    inner = seen * weight.sqrt().unsqueeze(1) + torch.eye(size, dtype=gram.dtype)
+    whitened = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), seen, upper=False)
+    variance = kernel.diagonal(dim1=1, dim2=2) - whitened.square().sum(1)  # [C,a]
+    step = _without(variance, weight) * residual.gather(1, rows)
+    mean = offset + (phi @ mode.weights) * gains - torch.zeros_like(residual).scatter(1, rows, step).T
     return _log_likelihood(mean, y)
 
 
 def cavity(
-    offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None
+    offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance [n,C] of every image's logits once its own label is taken away."""
-    probs = mode.probs
-    g = torch.ones_like(probs[:1].sum(0)) if gains is None else gains
-    slope = probs * (1 - probs)  # [n,C]
-    variance = g.square() * _variances(phi @ phi.T, g.square() * slope)  # [n,C]
-    # the posterior variance is below 1/slope in exact arithmetic; the clamp is for rounding alone
-    without = variance / (1 - variance * slope).clamp(min=1e-9)
-    mean = offset + (phi @ mode.weights) * g - without * (one_hot(y, offset.shape[1]) - probs)
-    return mean, without
+    """Mean and variance [n,C] of every image's logits once its own label is taken away; see `leave_one_out`."""
+    slope = mode.probs * (1 - mode.probs)  # [n,C]
+    without = _without(_variances(gram, slope, gains), slope)
+    residual = one_hot(y, offset.shape[1]) - mode.probs
+    return offset + (phi @ mode.weights) * gains - without * residual, without
 
 
-def _variances(gram: Tensor, weights: Tensor) -> Tensor:
-    """Diagonals of ``(K⁻¹ + diag(w_c))⁻¹`` for each class, gram K [n,n], weights [n,C] -> [n,C].
+def _without(variance: Tensor, weight: Tensor) -> Tensor:
+    # the posterior variance is below 1/weight in exact arithmetic; the clamp is for rounding alone
+    return variance / (1 - variance * weight).clamp(min=1e-6)
 
-    An image whose prediction is settled for a class says nothing about it: rows with w K_ii below
-    `_NEGLIGIBLE` are left out, so that many classes cost little more than few. In float32.
-    """
-    exact, gram, weights = gram.dtype, gram.float(), weights.float()
-    prior = gram.diagonal()  # [n]
+
+def _variances(gram: Tensor, weights: Tensor, gains: Tensor) -> Tensor:
+    """Diagonals of ``(K_c⁻¹ + diag(w_c))⁻¹`` for each class, gram K [n,n], weights [n,C], K_c = g_c² K -> [n,C]."""
+    keep = active_images(weights, 0.95)
     columns = []
-    for weight in weights.unbind(1):
-        active = (weight * prior > _NEGLIGIBLE).nonzero().squeeze(1)  # a of n
-        root = weight[active].sqrt()
-        rows = root.unsqueeze(1) * gram[active]  # [a,n]
-        inner = rows[:, active] * root + torch.eye(len(active), dtype=gram.dtype)
-        explained = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), rows, upper=False)  # [a,n]
-        columns.append(prior - explained.square().sum(0))
-    return torch.stack(columns, 1).to(exact)
+    for c, gain in enumerate(gains.tolist()):
+        rows = keep[:, c].nonzero().squeeze(1)
+        root = gain * weights[rows, c].sqrt()
+        seen = root.unsqueeze(1) * gram[rows]  # [a,n]
+        inner = seen[:, rows] * root
+        inner.diagonal().add_(1)
+        explained = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), seen, upper=False)  # [a,n]
+        columns.append(gain**2 * (gram.diagonal() - explained.square().sum(0)))
+    return torch.stack(columns, 1)
 
 
 def choose_temperature(
-    offset: Tensor, phi: Tensor, y: Tensor, mode: Mode, gains: Tensor | None = None
+    offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor
 ) -> float:
     """Temperature of the covariance: the posterior mean of its logarithm on a grid from 1 to 4⁻⁹.
 
@@ -143,14 +207,14 @@ def choose_temperature(
     asked = _predictable(offset, y)
     if not bool(asked.any()):
         return _TEMPERATURES[5]
-    mean, variance = (each[asked] for each in cavity(offset, phi, y, mode, gains))
+    mean, variance = (each[asked] for each in cavity(offset, phi, gram, y, mode, gains))
     scores = torch.stack(
         [
             _log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y[asked]).sum()
             for t in _TEMPERATURES
         ]
     )
-    weights = torch.softmax(scores, 0)
+    weights = torch.softmax(scores.double(), 0)
     return math.exp(sum(float(w) * math.log(t) for w, t in zip(weights, _TEMPERATURES, strict=True)))
 
 

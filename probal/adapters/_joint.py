@@ -1,12 +1,11 @@
 """Joint draws of the class weights from the Laplace posterior, whose θ all images of a draw share.
 
-Shapes use the glossary of `probal.types`; r is the rank of the labeled rows. In whitened dual coordinates
-(`_softmax_gp`) the inverse Hessian is a sum of two covariances, by Woodbury on ``H = A − QQᵀ``::
+Shapes use the glossary of `probal.types`. A draw of the prior is moved by what the labels say of it (Matheron's
+rule; Wilson et al. 2020, arXiv 2002.09309), with the factors of `_dual`: for class c on its active images::
 
-    H⁻¹ = A⁻¹ + (A⁻¹ Q M⁻ᵀᐟ²)(A⁻¹ Q M⁻ᵀᐟ²)ᵀ          A block diagonal over classes, M = I − Qᵀ A⁻¹ Q
+    f_c ← f_c − K_c E_c (f_c + D_c^-½ ε_c) + K_c E_c M^-½ε₂
 
-so ``b = A⁻ᵀᐟ² ε₁ + A⁻¹ Q M⁻ᵀᐟ² ε₂`` has exactly the covariance H⁻¹: ε₁ [C,r] moves each class alone, ε₂ [n] is
-what the softmax couples them by. Outside the span of the labels the weights keep their prior.
+ε_c moves each class alone, ε₂ [n] is what the softmax couples them by; the covariance is exactly that of `_dual`.
 """
 
 from __future__ import annotations
@@ -16,50 +15,36 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from probal.adapters._softmax_gp import Curvature, curvature
+from probal.adapters._dual import Dual
 from probal.gaussian import GaussianEmbedding
 
 _BLOCK_ELEMENTS = 1 << 24
 """Weights drawn at once, C·D each: 128 MiB of float64 bound the memory beyond the result's own."""
 
 
-def draw_dual(curved: Curvature, own: Tensor, generator: torch.Generator) -> Tensor:
-    """b [k,C,r] ~ N(0, H⁻¹) from standard normals `own` [k,C,r] and as many more as there are labels."""
-    coupling = torch.randn(len(own), len(curved.probs), dtype=own.dtype, generator=generator)  # ε₂ [k,n]
-    common = torch.linalg.solve_triangular(curved.chol_m.mT, coupling.mT, upper=True)  # M⁻ᵀᐟ² ε₂ [n,k]
-    moved = curved.gains[:, None, None] * (
-        curved.phi.mT @ (curved.probs.mT[:, :, None] * common)
-    )  # Q·, [C,r,k]
-    whitened = torch.linalg.solve_triangular(curved.chol_a, moved, upper=False)  # [C,r,k]
-    whitened = whitened + own.permute(1, 2, 0)
-    return torch.linalg.solve_triangular(curved.chol_a.mT, whitened, upper=True).permute(2, 0, 1)  # [k,C,r]
-
-
 def draw_weights(
-    phi: Tensor,
-    probs: Tensor,
-    gains: Tensor,
-    basis: Tensor,
-    amplitude: float,
-    n_samples: int,
-    generator: torch.Generator,
+    rows: Tensor, dual: Dual, amplitude: float, n_samples: int, generator: torch.Generator
 ) -> Iterator[Tensor]:
     """Deviations of the logit weights from their mean, blocks [k,C,D] float64 that add up to K samples.
 
-    phi [n,r] and probs [n,C] at the mode, gains [C], basis [D,r] = √κ V. Draws of one seed are the same for
-    whatever images they are used on.
+    rows [n,D] are the labeled images. Draws of one seed are the same for whatever images they are used on.
     """
-    curved = curvature(phi, probs, gains)
-    root = amplitude**0.5
-    v = basis.to(phi.dtype) / root  # [D,r]
-    classes, width = len(gains), len(basis)
+    x = rows.double()
+    classes, width = len(dual.gains), x.shape[1]
+    deviation = amplitude**0.5 * dual.gains  # [C]
     size = max(1, _BLOCK_ELEMENTS // (classes * max(width, 1)))
     for start in range(0, n_samples, size):
         k = min(size, n_samples - start)
-        prior = torch.randn(k, classes, width, dtype=phi.dtype, generator=generator)  # [k,C,D]
-        inside = prior @ v  # [k,C,r] standard normal, independent of what lies outside the span
-        dual = draw_dual(curved, inside, generator)  # [k,C,r]
-        yield root * gains[:, None] * (prior + (dual - inside) @ v.mT)
+        drawn = deviation[:, None] * torch.randn(k, classes, width, dtype=x.dtype, generator=generator)
+        coupling = torch.randn(len(x), k, dtype=x.dtype, generator=generator)  # ε₂ [n,k]
+        common = torch.linalg.solve_triangular(dual.chol_m.mT, coupling, upper=True)  # M^-½ ε₂ [n,k]
+        for c, active in enumerate(dual.active):
+            here, root = x[active], dual.root(c)  # [a,D], [a,a]
+            own = torch.randn(len(active), k, dtype=x.dtype, generator=generator)  # ε_c
+            # E (f + D^-½ ε) = root (rootᵀ f + L⁻¹ ε), finite where a probability is zero
+            seen = root.mT @ (here @ drawn[:, c].mT - common[active]) + dual.whitener[c] @ own  # [a,k]
+            drawn[:, c] -= deviation[c] ** 2 * (here.mT @ (root @ seen)).mT
+        yield drawn
 
 
 def draw_images(images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:

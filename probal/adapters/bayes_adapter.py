@@ -22,39 +22,43 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from probal.adapters._hyperparameters import choose_hyperparameters, choose_temperature
+from probal.adapters._dual import Dual, factor
+from probal.adapters._hyperparameters import Start, choose_hyperparameters, choose_temperature
 from probal.adapters._joint import draw_images, draw_weights
-from probal.adapters._softmax_gp import curvature, find_mode, span_of
+from probal.adapters._softmax_gp import find_mode, span_of
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 from probal.threads import single_thread
 
 _CHUNK = 4096
+_TOLERANCE, _TOLERANCE_SINGLE = 1e-7, 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LaplacePosterior:
     """Gaussian over logit weights; every image's logits follow in closed form.
 
-    With φ = basisᵀ x̂ the covariance of an image's logits is, for class c,
-    ``temperature · g_c² (κ|x̂|² − |φ|² + φᵀ S_c φ)``: the prior where no label was, shrunk where labels were
-    (Woodbury: nothing of size D × D is formed). S_c = (H⁻¹)_cc is the exact marginal block of the coupled
-    softmax Hessian.
+    The covariance of an image's logit of class c is ``temperature · (κ_c|x̂|² − k_c (E_c − E_c M⁻¹ E_c) k_cᵀ)`` with
+    κ_c = g_c² κ and k_c = κ_c x̂ Xᵀ: the prior where no label was, shrunk where labels were (Woodbury, see `_dual`;
+    nothing of size D × D is formed). It is the exact marginal block of the coupled softmax Hessian.
 
-    Adding one number to all logits of an image changes no probability, and no label says anything about it:
-    that direction keeps its prior variance. It is carried as `gain` with a factor of ones, so that `var` is
-    what tells classes apart and ``var + gain`` is the exact marginal variance.
+    Adding one number to all logits of an image changes no probability, so no label says anything about it, and the
+    classes vary together. The mean covariance of two classes is carried as `gain` with a factor of ones: `var` is
+    what tells classes apart and ``var + gain`` the marginal variance.
     """
 
     weights: Tensor  # [C,D] posterior mean, scale included
-    basis: Tensor  # [D,r] = √κ V
-    half: Tensor  # [C,r,r], S_c = half_c half_cᵀ
-    gains: Tensor  # [C] prior deviation of each class relative to √κ
-    phi: Tensor  # [n,r] float64, the labeled rows in `basis`: with probs the whole Hessian, for joint draws
-    probs: Tensor  # [n,C] float64, their probabilities at the mode
+    rows: Tensor  # [n,D] the labeled images
+    probs: Tensor  # [n,C] their probabilities at the mode: with `rows` the whole Hessian
+    dual: Dual
     scale: float
     amplitude: float
     temperature: float
+
+    @property
+    def gains(self) -> Tensor:
+        """Prior deviation of each class relative to √κ, [C]."""
+        return self.dual.gains.to(self.weights.dtype)
 
     @property
     def prior_precision(self) -> float:
@@ -64,7 +68,7 @@ class LaplacePosterior:
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean and variance [N,C] of unit rows [N,D], or of embeddings with a variance of their own.
 
-        The variance of the weights needs 2NCr² operations. An embedding N(μ, Σx) is divided by the root of its
+        An embedding N(μ, Σx) is divided by the root of its
         second moment ex, as in `cosine_logits`; with w_c ~ N(m_c, Σ_c) independent of it the logit's variance is
         ``(μᵀΣ_c μ + m_cᵀΣx m_c + tr(Σ_c Σx)) / ex``, whose middle term all classes share.
         """
@@ -72,12 +76,9 @@ class LaplacePosterior:
             return self._embedded(images.to(self.weights.dtype))
         x = images.to(self.weights.dtype)
         mean = x @ self.weights.T
-        var = torch.cat([self._marginal(chunk) for chunk in x.split(_CHUNK)]) if len(x) else mean.clone()
-        classes = mean.shape[1]
-        # the shift common to all logits keeps its prior variance, 1 / Σ_c (prior variance of class c)⁻¹ each
-        shift = self.amplitude * self.temperature * x.square().sum(1) / self.gains.pow(-2).sum()  # [N]
-        gain = (shift - (var.mean(1) - shift) / (classes - 1)).clamp(min=0)  # [N]
-        ones = torch.ones(classes, 1, dtype=mean.dtype)
+        parts = [self._marginal(chunk) for chunk in x.split(_CHUNK)]
+        var, gain = (torch.cat(each) for each in zip(*parts, strict=True))
+        ones = torch.ones(mean.shape[1], 1, dtype=mean.dtype)
         return GaussianLogits(mean, (var - gain.unsqueeze(1)).clamp(min=0), gain, ones)
 
     def joint(self, images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:
@@ -95,9 +96,7 @@ class LaplacePosterior:
         rows = draw_images(images, n_samples, image_noise).to(self.weights.dtype)  # [N,1 or K,D]
         out = torch.empty(len(rows), n_samples, len(self.weights), dtype=self.weights.dtype)
         at = 0
-        for noise in draw_weights(
-            self.phi, self.probs, self.gains.double(), self.basis, self.amplitude, n_samples, generator
-        ):
+        for noise in draw_weights(self.rows, self.dual, self.amplitude, n_samples, generator):
             weights = self.weights + (self.temperature**0.5 * noise).to(self.weights.dtype)  # [k,C,D]
             for k, each in enumerate(weights, start=at):
                 out[:, k] = rows[:, k if rows.shape[1] > 1 else 0] @ each.mT
@@ -119,34 +118,42 @@ class LaplacePosterior:
 
     def _class_variance(self) -> Tensor:
         """Diagonals of Σ_c, [C,D]."""
-        outside = self.amplitude - self.basis.square().sum(1)  # [D]
-        inside = (self.basis @ self.half).square().sum(-1)  # [C,D]
-        return self.temperature * self.gains.square().unsqueeze(1) * (inside + outside)
+        seen = [
+            (self.rows[active].mT @ half.to(self.rows.dtype)).square().sum(1)
+            for active, half in zip(self.dual.active, self.dual.half, strict=True)
+        ]
+        return self._spread(torch.ones_like(self.weights[0]), torch.stack(seen))
 
     def _trace(self, shared: Tensor) -> Tensor:
         """tr(Σ_c S), [C]."""
         if shared.ndim == 1:
             return self._class_variance() @ shared
-        seen = self.basis.T @ shared @ self.basis  # [r,r]
-        inside = ((seen @ self.half) * self.half).sum((1, 2))  # [C]
-        outside = self.amplitude * shared.trace() - seen.trace()
-        return self.temperature * self.gains.square() * (outside + inside)
+        kernel = self.rows @ shared @ self.rows.T  # [n,n]
+        seen = [
+            ((kernel[active][:, active] @ half.to(kernel.dtype)) * half).sum()
+            for active, half in zip(self.dual.active, self.dual.half, strict=True)
+        ]
+        return self._spread(shared.trace(), torch.stack(seen))
 
-    def _marginal(self, x: Tensor) -> Tensor:
-        phi = x @ self.basis  # [N,r]
-        outside = (self.amplitude * x.square().sum(1) - phi.square().sum(1)).clamp(min=0)  # [N]
-        inside = (phi @ self.half).square().sum(-1).T  # [N,C]
-        return self.temperature * self.gains.square() * (inside + outside.unsqueeze(1))
+    def _spread(self, prior: Tensor, seen: Tensor) -> Tensor:
+        """temperature · κ_c (prior − κ_c seen_c), what the labels left of a quadratic form; seen [C,...]."""
+        size = self.amplitude * self.gains.square()  # κ_c [C]
+        size = size.reshape(-1, *[1] * (seen.ndim - 1))
+        return self.temperature * size * (prior - size * seen)
+
+    def _marginal(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Marginal variances [N,C] and what all classes of an image share of them [N]."""
+        prior = self.amplitude * x.square().sum(1, keepdim=True) * self.gains.square()  # [N,C]
+        explained, common = self.dual.explained(self.amplitude * (x @ self.rows.T))
+        return self.temperature * (prior - explained).clamp(min=0), self.temperature * common.clamp(min=0)
 
     def tensors(self) -> Mapping[str, Tensor]:
         scalars = torch.tensor([self.scale, self.amplitude, self.temperature], dtype=torch.float64)
         return {
             "weights": self.weights,
-            "basis": self.basis,
-            "half": self.half,
-            "gains": self.gains,
-            "phi": self.phi,
+            "rows": self.rows,
             "probs": self.probs,
+            "gains": self.gains,
             "hyperparameters": scalars,
         }
 
@@ -168,39 +175,55 @@ class BayesAdapter:
     temperature: float | None = None
 
     @single_thread()
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> LaplacePosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> LaplacePosterior:
         """Posterior of x [n,D], y [n] around prototypes [C,D]; see `Adapter.fit`.
 
-        A prior with variance sets how far each class may move relative to the others.
+        A prior with variance sets how far each class may move relative to the others. `start` are the tensors of
+        an earlier fit with fewer labels: the search begins at its hyperparameters and the mode at its weights.
         """
         check_labels(x, y, prior)
         labeled, prototypes = x.double(), prior.mean.double()
         span, v = span_of(labeled)
         zero_shot = labeled @ prototypes.T  # [n,C]
-
         gains = _gains(prior)
-        scale, amplitude = choose_hyperparameters(
-            zero_shot, span, y, self.scale, self.fit_scale, self.amplitude, gains
+        scale, amplitude, logit_weights = choose_hyperparameters(
+            zero_shot,
+            span,
+            y,
+            self.scale,
+            self.fit_scale,
+            self.amplitude,
+            gains,
+            _begin(start, labeled, prior),
         )
-        phi = amplitude**0.5 * span
-        mode = find_mode(scale * zero_shot, phi, y, gains=gains)
-        curved = curvature(phi, mode.probs, gains)
-        covariance = curved.marginal_covariance()
+        root = amplitude**0.5
+        # float32 vectors are searched in float32, which halves the time; the factors need float64
+        offset, phi, g = (each.to(x.dtype) for each in (scale * zero_shot, root * span, gains))
+        tolerance = _TOLERANCE if x.dtype == torch.float64 else _TOLERANCE_SINGLE
+        mode = find_mode(offset, phi, y, logit_weights.to(x.dtype) / root, tolerance, g)
+        gram = amplitude * labeled @ labeled.T
         temperature = self.temperature
         if temperature is None:
-            temperature = choose_temperature(scale * zero_shot, phi, y, mode, gains)
-        basis = amplitude**0.5 * v
+            temperature = choose_temperature(offset, phi, gram.to(x.dtype), y, mode, g)
         return LaplacePosterior(
-            weights=(scale * prototypes + (basis @ (mode.weights * gains)).T).to(x.dtype),
-            basis=basis.to(x.dtype),
-            half=torch.linalg.cholesky(covariance).to(x.dtype),
-            gains=gains.to(x.dtype),
-            phi=phi,
+            weights=(scale * prototypes + (root * v @ (mode.weights.double() * gains)).T).to(x.dtype),
+            rows=x.clone(),
             probs=mode.probs,
+            dual=factor(gram, mode.probs.double(), gains),
             scale=scale,
             amplitude=amplitude,
             temperature=temperature,
         )
+
+
+def _begin(start: Mapping[str, Tensor] | None, x: Tensor, prior: GaussianEmbedding) -> Start | None:
+    """None where there is nothing to begin from: no earlier fit, or one of other classes."""
+    if start is None or start["weights"].shape != prior.mean.shape:
+        return None
+    scale, amplitude, _ = start["hyperparameters"].tolist()
+    return Start(scale, amplitude, x @ start["weights"].double().T)
 
 
 def _gains(prior: GaussianEmbedding) -> Tensor:

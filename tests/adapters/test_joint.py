@@ -6,8 +6,6 @@ from torch import Tensor
 
 import probal.adapters._joint as joint_module
 from probal.adapters import BayesAdapter, LaplacePosterior
-from probal.adapters._joint import draw_dual
-from probal.adapters._softmax_gp import curvature
 from probal.gaussian import GaussianEmbedding
 from tests.adapters.test_bayes_adapter import C, D, data, dense, with_variance
 
@@ -43,21 +41,6 @@ def test_covariance_between_images_is_the_dense_posteriors(n: int, uneven: bool)
     # what independent images would have: nothing between them
     between = want.reshape(3, C, 3, C)[0, :, 1]
     assert between.abs().max() > 20 * noise.max()
-
-
-def test_dual_draws_have_the_inverse_hessian_as_covariance() -> None:
-    x, _, prior = data(5)
-    phi = AMPLITUDE**0.5 * x
-    probs = torch.softmax(SCALE * x @ prior.mean.mT, 1)
-    curved = curvature(phi, probs)
-    r = phi.shape[1]
-    hessian = torch.eye(C * r, dtype=torch.float64).reshape(C, r, C, r)
-    weight = torch.diag_embed(probs) - probs[:, :, None] * probs[:, None]
-    hessian = (hessian + torch.einsum("nr,ncd,ns->crds", phi, weight, phi)).reshape(C * r, C * r)
-    draws = draw_dual(curved, torch.randn(K, C, r, dtype=torch.float64, generator=seeded(1)), seeded(2))
-    want = torch.linalg.inv(hessian)
-    noise = ((want.square() + want.diagonal()[:, None] * want.diagonal()) / K).sqrt()
-    assert ((torch.cov(draws.reshape(K, -1).mT) - want).abs() / noise).max() < 5
 
 
 def test_theta_is_the_same_for_whatever_images_and_in_whatever_blocks(
