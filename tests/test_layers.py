@@ -28,6 +28,7 @@ HOUSE = BASE | {
     "workspace",
     "labeling",
     "support_set",
+    "label_import",
     "advice",
     "finished",
 }
@@ -55,6 +56,7 @@ ROOMS: dict[str, set[str]] = {
     "labeling": BASE | {"store", "validate", "advice"},
     "advice": BASE | {"store", "evaluation"},
     "support_set": BASE | {"store", "export", "pool", "workspace"},
+    "label_import": BASE | {"export"},
     "finished": BASE | {"store", "export", "support_set", "workspace"},
     "session": HOUSE | ENGINE | {"posterior", "probvlm", "adapters", "acquisition"},
     "worker": HOUSE | ENGINE | {"session"},

@@ -1,7 +1,19 @@
 """The `probal` command: one module per family of commands, none of which loads torch before it must."""
 
 from probal.cli import projects  # isort: skip  # the order of these is the order in `probal --help`
-from probal.cli import demo, loop, posterior, probvlm, results, exports, finish, simulate, server, doctor  # isort: skip
+from probal.cli import (
+    demo,
+    loop,
+    posterior,
+    probvlm,
+    results,
+    exports,
+    imports,
+    finish,
+    simulate,
+    server,
+    doctor,
+)  # isort: skip
 from probal.cli.shell import app, main
 
 __all__ = [
@@ -10,6 +22,7 @@ __all__ = [
     "doctor",
     "exports",
     "finish",
+    "imports",
     "loop",
     "main",
     "posterior",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from probal.cli.console import out, print_json, say, table
+from probal.cli.console import kept, out, print_json, progress_bar, say, table
 from probal.cli.projects import JsonFlag, NameArgument
 from probal.cli.shell import app, open_project
 from probal.cli.work import work_off
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 20
 GUESSES = 3
 """Likeliest classes shown per image."""
+
+
+class DistanceChoice(StrEnum):
+    """How near two images are; the names are the engine's, which would load torch."""
+
+    cosine = "cosine"
+    wasserstein = "wasserstein"
 
 
 @app.command()
@@ -47,6 +55,16 @@ def next_(
     strategy: Annotated[
         str | None, typer.Option(help="Strategy instead of the project's, such as random.")
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of unlabeled images, or a project, whose predictions the labels are to help."
+        ),
+    ] = None,
+    distance: Annotated[
+        DistanceChoice, typer.Option(help="How the pool's images near the target are found.")
+    ] = DistanceChoice.cosine,
+    neighbours: Annotated[int, typer.Option(min=1, help="Pool images looked at for each target image.")] = 20,
     as_json: JsonFlag = False,
 ) -> None:
     """What to label next, best first, and why."""
@@ -56,11 +74,14 @@ def next_(
         validate.strategy(strategy)
     workspace, project = open_project(ctx, name)
     work_off(workspace, project, "Preparing", f"Run probal next {name} again to go on.")
-    proposals = _open_proposals(workspace, project, n, strategy)
-    if proposals is None:
-        from probal.session import Session
+    if target is None:
+        proposals = _open_proposals(workspace, project, n, strategy or project.config.strategy)
+        if proposals is None:
+            from probal.session import Session
 
-        proposals = Session(workspace, name).propose(n, strategy)
+            proposals = Session(workspace, name).propose(n, strategy)
+    else:
+        proposals = _aimed(workspace, project, n, strategy, target, distance, neighbours)
     rows = _described(workspace, project, proposals)
     if as_json:
         print_json(rows)
@@ -78,7 +99,7 @@ def label(
 ) -> None:
     """Store the labels of a CSV, all of them or none, and refit; the same file twice is stored once."""
     from probal import labeling, validate
-    from probal.cli.labels_file import label_events, read_labels_file, resolve
+    from probal.label_import import label_events, read_labels_file, resolve
 
     workspace, project = open_project(ctx, name)
     annotator = validate.annotator(annotator)
@@ -110,15 +131,51 @@ def label(
     _say_accuracy(workspace, project)
 
 
+def _aimed(
+    workspace: Workspace,
+    project: Project,
+    n: int,
+    strategy: str | None,
+    where: str,
+    distance: DistanceChoice,
+    neighbours: int,
+) -> list[Proposal]:
+    """Proposals about a target: those of the latest round if it was the same question, else a new round's."""
+    from probal.posterior import Distance
+    from probal.session import Session
+    from probal.session.target import TARGET_STRATEGY
+
+    session = Session(workspace, project.name)
+    with kept("The target's vectors computed so far are kept."), progress_bar("Reading the target") as report:
+        aim = session.aim(where, Distance(distance), neighbours, report)
+        report(0, 0, "Choosing the next images")
+        found = _open_proposals(workspace, project, n, strategy or TARGET_STRATEGY, aim.facts())
+        proposals = session.propose(n, strategy, aim) if found is None else found
+    used = f", {len(aim.items):,} of them used" if len(aim.items) < aim.total else ""
+    say(f"About {aim.total:,} images of {aim.name}{used}; their labels are never asked for.")
+    if aim.skipped:
+        say(f"{aim.skipped} files of the target could not be read and were left out.")
+    return proposals
+
+
 def _open_proposals(
-    workspace: Workspace, project: Project, n: int, strategy: str | None
+    workspace: Workspace,
+    project: Project,
+    n: int,
+    strategy: str,
+    target: Mapping[str, Any] | None = None,
 ) -> list[Proposal] | None:
-    """The latest round's unanswered proposals, if they are `n`, of this strategy and of the labels so far."""
+    """The latest round's unanswered proposals, if there are `n` of them and another round would ask the same:
+    the labels so far, this strategy, the target of these facts, the posterior in use."""
     store = workspace.store
     latest = store.latest_round(project.id)
     if latest is None or store.changed_labels(project.id, latest.event_watermark):
         return None
-    if latest.strategy != (strategy or project.config.strategy):
+    before = latest.config.get("target")
+    same_target = before == target if target is None or before is None else target.items() <= before.items()
+    posterior = store.get_setting(project.id, "posterior")  # probal.session.posterior_files, without torch
+    used = posterior["id"] if posterior and posterior["on"] else None
+    if latest.strategy != strategy or not same_target or latest.config.get("posterior") != used:
         return None
     answered = {label.image_id for label in store.current_labels(project.id)}
     answered |= set(store.flagged_images(project.id))
@@ -150,6 +207,7 @@ def _described(workspace: Workspace, project: Project, proposals: Sequence[Propo
             "cluster": item.reason.cluster,
             "nearest_labeled": path(item.reason.nearest_labeled),
             "nearest_similarity": item.reason.nearest_similarity,
+            "target": item.reason.target,
             "ambiguity": item.reason.ambiguity,
             "ambiguity_percentile": item.reason.ambiguity_percentile,
         }

@@ -1,7 +1,7 @@
 """A portable adapter as an ONNX graph: the encoder's vectors in, class probabilities out.
 
-Built node by node from `probal.session.portable`'s closed form, so that no tracer stands between the two. The optional
-extra `onnx` brings the library that writes the file; any runtime reads it.
+Built node by node from `probal.session.portable`'s closed form, so that no tracer stands between the two. The
+optional extra `onnx` brings the library that writes the file; any runtime reads it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from probal.adapters.variational import VariationalPosterior, label_factors
 from probal.errors import UserError
 from probal.gaussian.predictive import normal_nodes
 
-SCRIPT = '''"""Predict without ProbAL: python predict.py vectors.npy > predictions.csv   (numpy and safetensors needed)"""
+SCRIPT = '''"""Predict without ProbAL: python predict.py vectors.npy > predictions.csv (with numpy and safetensors)"""
 import json, pathlib, sys
 import numpy as np
 from safetensors import safe_open

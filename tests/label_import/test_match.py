@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from probal.cli.labels_file import label_events, read_labels_file, resolve
 from probal.errors import UserError
+from probal.label_import import label_events, read_labels_file, resolve
 from probal.types import ClassInfo, ImageInfo, ImageState, Role
 
 CLASSES = [ClassInfo(1, "cat", None, "1", 0), ClassInfo(2, "dog", None, "2", 1)]
@@ -69,6 +69,7 @@ def test_content_hash_names_an_image(tmp_path):
         b"path, label \na.png, CAT \n\n",
         b"path,label\na.png,cat\nsub/b.png,\n",
         b"path,label\na.png,cat\na.png,cat\n",
+        b"path,label,source\na.png,cat,human\nsub/b.png,dog,model\n",
     ],
 )
 def test_what_spreadsheets_write_is_understood(tmp_path, text):
