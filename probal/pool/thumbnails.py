@@ -11,8 +11,8 @@ from PIL import Image
 
 from probal.pool.decode import open_image, read_verified
 
-THUMBNAIL_SIZES: tuple[int, ...] = (96, 320, 1280)
-"""Longest side in pixels: a tile, a card, one image large."""
+THUMBNAIL_SIZES: tuple[int, ...] = (96, 320, 1280, 4096)
+"""Longest side in pixels: a tile, a card, one image large, a closer look."""
 
 _SUFFIXES = (".jpg", ".png")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from probal import validate
 from probal.types import Project
 from probal.workspace import Workspace
 
@@ -32,8 +33,19 @@ def workspace_id(workspace: Workspace) -> str:
     return hashlib.sha256(str(workspace.path.resolve()).encode()).hexdigest()[:12]
 
 
+def signed_in() -> str | None:
+    """The name of who signed in by `st.login`; None where no sign-in is configured, or before it."""
+    if not st.user.get("is_logged_in", False):
+        return None
+    name = st.user.get("name") or st.user.get("email")
+    return None if name is None else str(name)[: validate.MAX_NAME]
+
+
 def annotator() -> str:
-    """Who labels: the name of the person that runs the server."""
+    """Who labels: who signed in, else the name of the person that runs the server; the browser may know better."""
+    name = signed_in()
+    if name is not None:
+        return name
     try:
         return getpass.getuser()
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from probal.types import Project
-from probal.ui.context import annotator, open_workspace, workspace_id
+from probal.ui.context import annotator, open_workspace, signed_in, workspace_id
 from probal.web.labeler import script, style
 
 # not isolated, so that the marks in `data-testid` are found from the page's own document
@@ -26,6 +26,7 @@ def labeler(project: Project) -> None:
             "project": project.name,
             "token": workspace.token,
             "annotator": annotator(),
+            "signed_in": signed_in() is not None,
             "classes": classes,
         },
     )

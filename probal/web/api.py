@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -28,13 +28,16 @@ from probal.web.models import (
     GridResponse,
     LeaseRequest,
     LeaseResponse,
+    Nearest,
     Rejection,
     RoundOut,
 )
+from probal.web.nearest import nearest_labeled
 from probal.web.security import TOKEN_HEADER, host_problem, same_secret
 from probal.workspace import Workspace
 
 MAX_ANNOTATIONS = 10_000
+MAX_NEAREST = 20
 
 
 def create_api(workspace: Workspace) -> FastAPI:
@@ -111,6 +114,17 @@ def grid_page(request: GridRequest, project: Named, workspace: Here) -> GridResp
     Never an image of the audit set. What the window held before and does not name in `keep` is given back.
     """
     return grid.page(workspace, project, request)
+
+
+@router.get("/images/{image_id}/nearest")
+def nearest(
+    image_id: Annotated[int, Path(ge=1)],
+    project: Named,
+    workspace: Here,
+    n: Annotated[int, Query(ge=1, le=MAX_NEAREST)] = 4,
+) -> list[Nearest]:
+    """The labeled images most like one image of the pool, by the encoder's vectors."""
+    return nearest_labeled(workspace, project, image_id, n)
 
 
 @router.post("/events")

@@ -16,6 +16,7 @@ from probal.web.security import image_url
 from probal.workspace import Workspace
 
 CARD = 320
+NO_PREDICTIONS = "The grid comes with the next round: label a batch one by one first."
 WINDOW = "{}:grid"
 """The grid's leases are apart from those of the same window's single images."""
 
@@ -26,7 +27,8 @@ def page(workspace: Workspace, project: Project, request: GridRequest) -> GridRe
     annotator = labeling.annotator_name(request.annotator)
     predictions = read_predictions(predictions_path(workspace.snapshots_dir, project.id))
     if predictions is None:
-        message = views.queue_state(store, project, False)[1]
+        begun = store.latest_round(project.id) is not None
+        message = NO_PREDICTIONS if begun else views.queue_state(store, project, False)[1]
         return GridResponse(class_id=None, classes=[], items=[], message=message)
     waiting = _waiting(workspace, project, predictions)
     chosen = request.class_id if request.class_id is not None else _surest(predictions, waiting, request.n)

@@ -24,7 +24,7 @@ def cache(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("size", THUMBNAIL_SIZES)
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])
 def test_larger_images_are_fitted(tmp_path: Path, cache: Path, name: str, size: int) -> None:
-    source = save(tmp_path / name, size=(1600, 800))
+    source = save(tmp_path / name, size=(size * 5 // 4, size * 5 // 8))
     made = thumbnail(cache, source, sha256(source), size)
     with Image.open(made) as image:
         assert (image.size, image.format) == ((size, size // 2), "JPEG")
@@ -69,7 +69,7 @@ def test_second_call_reads_nothing(tmp_path: Path, cache: Path) -> None:
 def test_names_tell_hash_and_size_apart(tmp_path: Path, cache: Path) -> None:
     sources = [save(tmp_path / f"{i}.png", seed=i) for i in range(2)]
     made = {thumbnail(cache, source, sha256(source), size) for source in sources for size in THUMBNAIL_SIZES}
-    assert len(made) == 6
+    assert len(made) == 2 * len(THUMBNAIL_SIZES)
 
 
 def test_wrong_use_and_bad_files(tmp_path: Path, cache: Path) -> None:

@@ -29,6 +29,7 @@ def test_health_needs_no_token_and_everything_else_does(client: TestClient, read
         ("GET", "annotations"),
         ("POST", "grid"),
         ("GET", "rounds"),
+        ("GET", "images/1/nearest"),
         ("GET", "curve"),
         ("GET", "export"),
     ]:
@@ -42,7 +43,7 @@ def test_the_api_describes_itself(client: TestClient) -> None:
     assert client.get("/api/docs").status_code == 200
     paths = client.get("/api/openapi.json").json()["paths"]
     assert {path.rpartition("/")[2] for path in paths if "{name}" in path} == {
-        *("lease", "grid", "events", "status", "annotations", "rounds", "curve", "export")
+        *("lease", "grid", "nearest", "events", "status", "annotations", "rounds", "curve", "export")
     }
 
 

@@ -13,14 +13,23 @@ SCRIPTS = (
     "queue.js",
     "pictures.js",
     "stream.js",
+    "keymap.js",
     "why.js",
+    "zoom.js",
+    "strip.js",
+    "finder.js",
+    "header.js",
     "view.js",
     "dialogs.js",
+    "person.js",
+    "gridview.js",
+    "grid.js",
     "label.js",
     "keys.js",
     "mount.js",
 )
 """Parts of the module; the last one holds its default export."""
+STYLES = ("label.css", "grid.css")
 
 _HERE = Path(__file__).parent
 
@@ -34,4 +43,4 @@ def script() -> str:
 @cache
 def style() -> str:
     """The stylesheet; every rule is bound to a class that starts with `pal`."""
-    return (_HERE / "label.css").read_text(encoding="utf-8")
+    return "\n".join((_HERE / name).read_text(encoding="utf-8") for name in STYLES)

@@ -33,6 +33,10 @@ class Api {
     return this.call("POST", path, body);
   }
 
+  get(path) {
+    return this.call("GET", path);
+  }
+
   async call(method, path, body) {
     let response;
     try {

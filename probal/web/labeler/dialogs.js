@@ -7,14 +7,11 @@ const FLAG_REASONS = [
 ];
 const NOTE_MAX = 500;
 
-const KEYS = [
-  ["1 … 9, letters", "Label with the class that shows the key"],
-  ["Enter", "Accept the likeliest class, where one is suggested"],
-  ["Z or Ctrl+Z", "Undo the last answer"],
-  ["Y", "Redo"],
-  ["S", "Later: the image comes back at the end"],
-  ["F", "Flag: take the image out, with a reason"],
-  ["← →", "Look back at answered images, and forth again"],
+const FIXED_KEYS = [
+  ["Enter or →", "Accept the likeliest class, where one is suggested"],
+  ["←", "Look back at answered images; → comes forth again"],
+  ["/", "Find a class by name, where there are many"],
+  ["+ − Space", "Closer, farther, original size and back; drag moves the image"],
   ["?", "This list"],
 ];
 
@@ -65,9 +62,73 @@ class FlagSheet {
   }
 }
 
-function helpSheet() {
-  const rows = KEYS.map(([key, does]) => [make("dt", { text: key }), make("dd", { text: does })]);
-  const text = "A key counts only for the image on screen when it is struck. Labels are saved as you go; "
-    + "without a connection they wait on this computer.";
-  return sheet("help-sheet", "Keys", make("dl", { cls: "pal-keys" }, ...rows.flat()), make("p", { text }));
+/** The list of keys; each of the bindable ones is a button that waits for the new key. */
+class HelpSheet {
+  constructor(classes, keymap, onBound) {
+    Object.assign(this, { classes, keymap, onBound, waiting: null });
+    this.list = make("dl", { cls: "pal-keys" });
+    const reset = make("button", { cls: "pal-plain", type: "button", text: "Back to the project's own keys" });
+    reset.addEventListener("click", () => this.changed(keymap.reset()));
+    this.said = make("p", { role: "status" });
+    const text = "A key counts only for the image on screen when it is struck. Labels are saved as you go; "
+      + "without a connection they wait on this computer. Press a key below, then the one that shall replace it: "
+      + "any digit or letter but C and R.";
+    this.dialog = sheet("help-sheet", "Keys", make("p", { text }), this.said, this.list, reset);
+    this.dialog.addEventListener("keydown", (event) => this.key(event));
+    this.dialog.addEventListener("close", () => (this.waiting = null));
+    this.fill();
+  }
+
+  get open() {
+    return this.dialog.open;
+  }
+
+  show() {
+    this.said.textContent = "";
+    this.dialog.showModal();
+  }
+
+  fill() {
+    const actions = Object.entries(ACTION_WORDS);
+    const rows = [...this.classes.map(({ id, name }) => [id, name]), ...actions].map(([id, words]) => [
+      make("dt", {}, this.binder(id, words)),
+      make("dd", { text: words }),
+    ]);
+    const fixed = FIXED_KEYS.map(([key, does]) => [make("dt", { text: key }), make("dd", { text: does })]);
+    this.list.replaceChildren(...fixed.flat(), ...rows.flat());
+  }
+
+  binder(id, words) {
+    const key = this.keymap.of(id);
+    const button = make("button", {
+      cls: "pal-bind", type: "button", text: key ? key.toUpperCase() : "none", "data-testid": `bind-${id}`,
+      "aria-label": `${words}: ${key ? `key ${key.toUpperCase()}` : "no key"}. Change`,
+    });
+    button.addEventListener("click", () => {
+      this.waiting = id;
+      this.list.querySelector(".pal-waiting")?.classList.remove("pal-waiting");
+      button.classList.add("pal-waiting");
+      this.said.textContent = `Press the key for “${words}”, or Escape.`;
+    });
+    return button;
+  }
+
+  /** While a binding waits, the next key is its answer; Escape leaves everything as it was. */
+  key(event) {
+    if (this.waiting === null || event.key === "Tab") return;
+    event.preventDefault();
+    event.stopPropagation();
+    const id = this.waiting;
+    if (event.key === "Escape") this.changed();
+    else if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+    else if (this.keymap.bind(id, event.key.toLowerCase())) this.changed();
+    else this.said.textContent = "That key cannot be given: a digit or a letter but C and R can.";
+  }
+
+  changed() {
+    this.waiting = null;
+    this.said.textContent = "";
+    this.fill();
+    this.onBound();
+  }
 }

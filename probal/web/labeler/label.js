@@ -4,6 +4,7 @@
 const PACE_OVER = 20; // answers that the pace is taken over,
 const PACE_FROM = 5; // shown from this many,
 const PACE_CAP_MS = 60000; // a pause counts at most this long
+const BROWSED_MS = 600; // after coming forth to the front, an arrow accepts nothing for so long
 const EDITABLE = "input, textarea, select, [contenteditable=''], [contenteditable=true]";
 const OWN_KEYS = "button, a, summary, [role=button], [role=tab], [role=menuitem], [role=option]";
 const ELSEWHERE = "[role=dialog], [role=listbox], [role=menu]";
@@ -22,36 +23,80 @@ class Labeler {
 
   build(data) {
     this.data = data;
-    this.keys = new Map(data.classes.filter((info) => info.key).map((info) => [info.key.toLowerCase(), info.id]));
-    this.view = new View(data.classes, {
+    const scope = `probal:${data.workspace}:${data.project}`;
+    this.keymap = new Keymap(data.classes, `${scope}:keys`);
+    this.view = new View(data.classes, this.keymap, `${scope}:recent`, {
       label: (id, at) => this.label(id, at),
       skip: (at) => this.skip(at),
       flag: (at) => this.openFlag(at),
       undo: () => this.undo(),
       redo: () => this.redo(),
       browse: (step) => this.browse(step),
-      help: () => this.help.showModal(),
+      goTo: (entry) => this.goTo(entry),
+      help: () => this.help.show(),
+      ask: (path) => this.stream.api.get(path),
+      mode: (mode) => this.setMode(mode),
+      person: () => this.personSheet.open(this.person),
+      leaveFinder: () => this.view.root.focus({ preventScroll: true }),
     });
     this.flagSheet = new FlagSheet((reason, note) => this.flag(reason, note));
-    this.help = helpSheet();
-    this.view.root.append(this.flagSheet.dialog, this.help);
+    this.help = new HelpSheet(data.classes, this.keymap, () => this.keysChanged());
+    this.personSheet = new PersonSheet((name) => this.setPerson(name));
+    this.grid = new Grid(data.classes, this.keymap, this.view);
+    this.view.root.append(this.flagSheet.dialog, this.help.dialog, this.personSheet.dialog);
     this.view.paintNothing({ title: "Asking for images…", busy: true });
     this.parent.append(this.view.root);
-    this.connect(data);
+    this.connect(personOf(data));
   }
 
-  async connect(data) {
-    const stream = await openStream(data);
-    if (this.gone) return;
+  async connect(person) {
+    this.person = person;
+    this.view.header.showPerson(person, this.data.signed_in);
+    const stream = await openStream(this.data, person);
+    if (this.gone || this.person !== person) return;
     this.stream = stream;
+    this.grid.stream = stream;
     stream.onChange = stream.queue.onChange = () => this.render();
-    stream.onSaved = (event) => this.view.say(`${this.view.describe(event)}, saved`);
     stream.onRefused = (event, reason) => {
       const comes = ANSWERING.has(event.kind) ? " The image comes back if it is still yours to answer." : "";
       this.view.toast(`Not saved: ${reason}${comes}`);
     };
-    stream.resume();
+    if (this.grid.isOpen) this.grid.ask();
+    else stream.resume();
     this.render();
+  }
+
+  /** Another person sits down: their own images, undo and queue; what waits goes on being sent. */
+  setPerson(name) {
+    rememberPerson(this.data, name);
+    if (name === this.person) return;
+    this.letGo();
+    this.stream = this.grid.stream = undefined;
+    this.durations = [];
+    this.painted = null;
+    this.view.paintNothing({ title: "Asking for images…", busy: true });
+    this.connect(name);
+  }
+
+  setMode(mode) {
+    if ((mode === "grid") === this.grid.isOpen) return;
+    this.view.showMode(mode);
+    this.painted = null;
+    if (mode === "grid") {
+      this.stream?.pause();
+      this.view.paintNothing({ title: "" });
+      this.grid.open();
+    } else {
+      this.grid.close();
+      this.stream?.resume();
+      this.render();
+    }
+    this.view.root.focus({ preventScroll: true });
+  }
+
+  keysChanged() {
+    this.view.showKeys();
+    this.grid.view.showKeys();
   }
 
   /** The page ran again: only a new token matters, everything else on screen stays as it is. */
@@ -64,9 +109,13 @@ class Labeler {
     this.gone = true;
     document.removeEventListener("keydown", this.onKey, { capture: true });
     cancelAnimationFrame(this.frame);
+    this.letGo();
+    this.view.root.remove();
+  }
+
+  letGo() {
     this.stream?.pause();
     if (this.stream) this.stream.onChange = this.stream.queue.onChange = () => {}; // the queue goes on sending
-    this.view.root.remove();
   }
 
   // Painting
@@ -82,18 +131,22 @@ class Labeler {
     });
     this.showProgress();
     this.showSaving();
+    if (this.grid.isOpen) return;
+    this.view.strip.show(stream.past, stream.viewing === null ? null : stream.past[stream.viewing]);
     this.frame ??= requestAnimationFrame(() => this.paint());
   }
 
   /** Runs at the start of a frame, so what it puts in place is on screen with that frame. */
   paint() {
     this.frame = undefined;
+    if (this.grid.isOpen) return;
     const entry = this.stream.current;
     if (entry && entry.picture.status === "ready") {
       if (this.painted?.entry === entry) return;
       this.seq = Math.max(this.seq ?? 0, this.stream.queue.lastSeq) + 1;
       this.view.paintImage(entry, this.seq);
       this.painted = { entry, seq: this.seq, at: performance.now() };
+      this.view.tell(entry);
       return;
     }
     this.painted = null;
@@ -118,7 +171,7 @@ class Labeler {
     const { progress, labeled } = this.stream;
     const recent = this.durations.slice(-PACE_OVER);
     const spent = recent.reduce((sum, ms) => sum + Math.min(ms, PACE_CAP_MS), 0);
-    this.view.showProgress({
+    this.view.header.showProgress({
       labeled,
       total: progress?.labels,
       round: progress?.round ?? 0,
@@ -132,10 +185,10 @@ class Labeler {
     const { events, offline, blocked, trouble, stored } = this.stream.queue;
     const n = events.length;
     const keep = stored ? "kept on this computer" : "keep this tab open";
-    if (blocked) this.view.showSaving("stop", `${n} not saved: ${trouble} Reload the page (${keep}).`);
-    else if (offline) this.view.showSaving("offline", `Offline: ${n} waiting, ${keep}`);
-    else if (n) this.view.showSaving("busy", `Saving ${n}…`);
-    else this.view.showSaving("saved", "All saved");
+    if (blocked) this.view.header.showSaving("stop", `${n} not saved: ${trouble} Reload the page (${keep}).`);
+    else if (offline) this.view.header.showSaving("offline", `Offline: ${n} waiting, ${keep}`);
+    else if (n) this.view.header.showSaving("busy", `Saving ${n}…`);
+    else this.view.header.showSaving("saved", "All saved");
   }
 
   // Answers
@@ -154,6 +207,8 @@ class Labeler {
     this.painted = null; // until the next frame no key has an image to count for
     if (kind !== "skip") this.durations.push(duration);
     this.view.press(fields.class_id);
+    if (fields.class_id !== undefined) this.view.finder.used(fields.class_id);
+    this.view.lastSaid = this.view.describe({ kind, ...fields });
     this.stream.answer(kind, fields, { seq: painted.seq, duration });
   }
 
@@ -166,6 +221,17 @@ class Labeler {
     const top = this.painted?.entry.item.predicted?.[0];
     if (!top) return this.view.shake();
     return this.answer("confirm", { class_id: top[0] }, at);
+  }
+
+  /** The arrow to the right: forth again while looking back, else it accepts the prediction. Struck once too
+      often on the way forth, it accepts nothing. */
+  forward(at) {
+    if (this.stream?.viewing !== null) {
+      this.browsedAt = at;
+      return this.browse(1);
+    }
+    if (at - (this.browsedAt ?? -Infinity) < BROWSED_MS) return this.view.shake();
+    return this.confirm(at);
   }
 
   skip(at) {
@@ -201,6 +267,10 @@ class Labeler {
 
   browse(step) {
     this.move(this.stream?.browse(step));
+  }
+
+  goTo(entry) {
+    this.move(this.stream?.goTo(entry));
   }
 
   browseToEnd() {

@@ -23,20 +23,21 @@ export default function labeler({ parentElement, data }) {
 }
 
 function sameSubject(one, other) {
-  const subject = ({ api, workspace, project, annotator, classes }) => JSON.stringify([api, workspace, project, annotator, classes]);
+  const subject = ({ api, workspace, project, annotator, signed_in: signedIn, classes }) =>
+    JSON.stringify([api, workspace, project, annotator, signedIn, classes]);
   return subject(one) === subject(other);
 }
 
-async function openStream(data) {
-  const { workspace, project, annotator } = data;
+async function openStream(data, annotator) {
+  const { workspace, project } = data;
   const name = JSON.stringify([workspace, project, annotator]);
-  if (!streams.has(name)) streams.set(name, makeStream(data));
+  if (!streams.has(name)) streams.set(name, makeStream(data, annotator));
   const stream = await streams.get(name);
   renewToken(stream, data);
   return stream;
 }
 
-async function makeStream({ api: base, workspace, project, annotator, token }) {
+async function makeStream({ api: base, workspace, project, token }, annotator) {
   if (!clients.has(workspace)) clients.set(workspace, findClient(workspace));
   const client = await clients.get(workspace);
   const api = new Api({ base, project, token });

@@ -11,6 +11,7 @@ class EventQueue {
     this.storageKey = storageKey;
     this.onChange = () => {};
     this.onAnswer = () => {};
+    this.whenIdle = [];
     this.failures = 0;
     this.trouble = null; // why the last call failed, in words
     this.blocked = false; // a refusal that no retry can mend, as a wrong token
@@ -49,11 +50,21 @@ class EventQueue {
   }
 
   push(event) {
-    this.lastSeq = Math.max(this.lastSeq, event.seq);
-    this.events.push(event);
+    this.pushAll([event]);
+  }
+
+  pushAll(events) {
+    this.lastSeq = Math.max(this.lastSeq, ...events.map((event) => event.seq));
+    this.events.push(...events);
     this.save();
     this.onChange();
     this.send();
+  }
+
+  /** Resolves once nothing waits any more. */
+  idle() {
+    if (this.isEmpty) return Promise.resolve();
+    return new Promise((resolve) => this.whenIdle.push(resolve));
   }
 
   imageIds() {
@@ -96,6 +107,7 @@ class EventQueue {
     this.events = this.events.filter((event) => !gone.has(event.event_id));
     this.save();
     this.onAnswer({ settled, rejected, progress });
+    if (this.isEmpty) this.whenIdle.splice(0).forEach((resolve) => resolve());
   }
 
   fail(error, batch) {

@@ -3,10 +3,12 @@
 
 const READY_AHEAD = 10; // images kept leased and decoded; more would outlive the round that proposed them
 const PICTURES_BEHIND = 8; // answered images whose pixels stay in memory
-const HISTORY_KEPT = 60; // answered images that undo and the arrow key can reach, also after a reload
+const HISTORY_KEPT = 120; // answered images that undo, arrow and strip can reach, also after a reload
+const PREDICTED_KEPT = 5; // and how many of their predicted classes are stored
 const ASK_EMPTY_MS = 1000; // pause between two leases while nothing is left to show,
 const ASK_FEW_MS = 2500; // while there is less than we would like,
-const ASK_RENEW_MS = 25000; // and while there is enough: a silent window loses its images after a minute
+const ASK_RENEW_MS = 25000; // and while there is enough: a silent window loses its images after two minutes
+const ON_SCREEN = 2; // images that a new round does not swap away: the one on screen and the next
 const LEASE_MAX = 64;
 const ANSWERING = new Set(["label", "confirm", "skip", "flag"]);
 
@@ -17,7 +19,6 @@ class Stream {
     this.loader.onReady = () => this.onChange();
     this.onChange = () => {};
     this.onRefused = () => {};
-    this.onSaved = () => {};
     this.past = []; // answered entries in the order of their first answer
     this.ahead = []; // entries to answer; ahead[0] is the current one
     this.viewing = null; // index into past while looking back
@@ -44,6 +45,11 @@ class Stream {
     return this.progress !== null && this.progress.batch_done >= this.progress.batch_size;
   }
 
+  /** Whether what is ahead was chosen by an older round than there is now. */
+  get outdated() {
+    return this.round !== undefined && this.progress !== null && this.progress.round !== this.round;
+  }
+
   // Leases
 
   resume() {
@@ -66,13 +72,17 @@ class Stream {
     const returning = this.returning;
     this.returning = new Set();
     const n = Math.min(LEASE_MAX, READY_AHEAD + unsaved.size);
+    const swap = this.outdated;
+    const front = this.ahead.slice(0, ON_SCREEN).map((entry) => entry.item.image_id);
+    const keep = swap ? [...new Set([...front, ...unsaved])].filter(Number.isInteger) : undefined;
     try {
-      const lease = await this.api.post("lease", { annotator: this.annotator, client: this.client, n });
+      const lease = await this.api.post("lease", { annotator: this.annotator, client: this.client, n, keep });
       this.trouble = null;
       this.state = lease.state;
       this.message = lease.message;
-      this.progress = lease.progress ?? this.progress;
-      this.merge(lease.items, { asked, unsaved, returning, whole: lease.items.length < n });
+      this.progress = lease.progress;
+      if (swap || this.round === undefined) this.round = lease.progress.round;
+      this.merge(lease.items, { asked, unsaved, returning, swap, whole: swap || lease.items.length < n });
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.trouble = error.message;
@@ -81,7 +91,7 @@ class Stream {
     }
     const enough = this.ahead.length >= READY_AHEAD && !this.awaited;
     const wait = enough ? ASK_RENEW_MS : this.ahead.length ? ASK_FEW_MS : ASK_EMPTY_MS;
-    if (this.running) this.timer = setTimeout(() => this.askIfSeen(), this.returning.size ? 0 : wait);
+    if (this.running) this.timer = setTimeout(() => this.askIfSeen(), this.returning.size || this.outdated ? 0 : wait);
     this.changed();
   }
 
@@ -92,7 +102,7 @@ class Stream {
 
   /** Takes in leased items, and drops what the server no longer leases to us. Images answered since asking,
       or whose answer is not saved yet, stay as they are: the server did not know of it. */
-  merge(items, { asked, unsaved, returning, whole }) {
+  merge(items, { asked, unsaved, returning, swap, whole }) {
     const told = (id) => !unsaved.has(id) && (this.touched.get(id) ?? -1) <= asked;
     const known = new Map(this.ahead.map((entry) => [entry.item.image_id, entry]));
     const back = [];
@@ -108,7 +118,16 @@ class Stream {
     const leased = new Set(items.map((item) => item.image_id));
     const ours = ({ item: { image_id } }) => leased.has(image_id) || !told(image_id);
     if (whole) this.ahead = this.ahead.filter(ours);
+    if (swap) this.reorder(items);
     this.ahead.splice(1, 0, ...back); // next, not now: the image on screen must not change by itself
+  }
+
+  /** The server's order behind the image on screen. */
+  reorder(items) {
+    const place = new Map(items.map(({ image_id }, at) => [image_id, at]));
+    const [front, ...others] = this.ahead;
+    others.sort((one, other) => (place.get(one.item.image_id) ?? 0) - (place.get(other.item.image_id) ?? 0));
+    if (front) this.ahead = [front, ...others];
   }
 
   // Answers
@@ -185,17 +204,25 @@ class Stream {
     return true;
   }
 
+  /** To an answered entry, or with null to the front. */
+  goTo(entry) {
+    const at = entry === null ? null : this.past.indexOf(entry);
+    if (at === -1 || at === this.viewing) return false;
+    this.viewing = at;
+    this.changed();
+    return true;
+  }
+
   /** The server has committed or refused events. A refused answer is taken back and its image returns. */
   settled({ settled, rejected, progress }) {
     this.progress = progress ?? this.progress;
     const reasons = new Map(rejected.map((refusal) => [refusal.event_id, refusal.reason]));
     for (const event of settled) {
       const reason = reasons.get(event.event_id);
-      if (reason === undefined) this.onSaved(event);
-      else this.refuse(event, reason);
+      if (reason !== undefined) this.refuse(event, reason);
     }
     this.changed();
-    if (this.returning.size || this.awaited || this.ahead.length < READY_AHEAD - 2) this.ask();
+    if (this.returning.size || this.outdated || this.awaited || this.ahead.length < READY_AHEAD - 2) this.ask();
   }
 
   refuse(event, reason) {
@@ -236,7 +263,10 @@ class Stream {
   }
 
   remember() {
-    const kept = this.past.slice(-HISTORY_KEPT).map(({ item, answers }) => ({ item, answers }));
+    const kept = this.past.slice(-HISTORY_KEPT).map(({ item, answers }) => ({
+      item: item.predicted ? { ...item, predicted: item.predicted.slice(0, PREDICTED_KEPT) } : item,
+      answers,
+    }));
     try {
       localStorage.setItem(this.storageKey, JSON.stringify(kept));
     } catch {

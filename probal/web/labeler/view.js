@@ -21,57 +21,57 @@ function percent(p) {
 
 class View {
   /** `act` holds one function per button; see label.js. */
-  constructor(classes, act) {
+  constructor(classes, keymap, recentKey, act) {
     this.act = act;
+    this.keymap = keymap;
     this.names = new Map(classes.map((info) => [info.id, info.name]));
-    this.progress = make("div", { cls: "pal-progress", "data-testid": "progress" });
-    this.bar = make("div", { cls: "pal-bar", role: "progressbar", "aria-label": "Labels until the next update" });
-    this.barFill = make("div", { cls: "pal-bar-fill" });
-    this.bar.append(this.barFill);
-    this.counts = make("span", { cls: "pal-counts" });
-    this.progress.append(this.bar, this.counts);
-    this.saveState = make("div", { cls: "pal-save", role: "status", "data-testid": "save-state" });
+    this.header = new Header(act);
 
     this.frame = make("div", { cls: "pal-frame" });
     this.notice = make("div", { cls: "pal-notice", "data-testid": "labeler-message" });
     this.ribbon = make("div", { cls: "pal-ribbon", hidden: "" });
     this.stage = make("figure", { cls: "pal-stage" }, this.frame, this.notice, this.ribbon);
+    this.zoom = new Zoom(this.stage, this.frame);
+    this.strip = new Strip({ go: (entry) => act.goTo(entry), describe: (event) => this.describe(event) });
 
     this.buttons = new Map();
-    this.classes = make("div", { cls: "pal-classes", role: "group", "aria-label": "Classes" });
+    this.classes = make("div", { cls: "pal-classes", id: "pal-classes", role: "group", "aria-label": "Classes" });
     classes.forEach((info, position) => this.classes.append(this.classButton(info, position)));
     this.classes.classList.toggle("pal-many", classes.length > 10);
-    this.why = new Why(this.names);
+    this.finder = new Finder({ buttons: this.buttons, choose: act.label, leave: act.leaveFinder, storageKey: recentKey });
+    this.why = new Why(this.names, (path) => act.ask(path));
     this.actions = this.actionRow();
-    const side = make("div", { cls: "pal-side" }, this.classes, this.actions, this.why.root);
+    const side = make("div", { cls: "pal-side" }, this.finder.root, this.classes, this.actions, this.why.root);
+    this.single = make("div", { cls: "pal-body" }, make("div", { cls: "pal-left" }, this.stage, this.strip.list), side);
 
     this.toasts = make("div", { cls: "pal-toasts", role: "alert" });
     this.spoken = make("div", { cls: "pal-spoken", "aria-live": "polite" });
     this.root = make(
       "section",
       { cls: "pal", "data-testid": "labeler", "aria-label": "Label the image", tabindex: "-1" },
-      make("header", { cls: "pal-top" }, this.progress, this.saveState),
-      make("div", { cls: "pal-body" }, this.stage, side),
+      this.header.root,
+      this.single,
       this.toasts,
       this.spoken,
     );
+    this.showKeys();
   }
 
-  classButton({ id, name, key }, position) {
+  classButton({ id, name }, position) {
     const fill = make("span", { cls: "pal-fill" });
     const share = make("span", { cls: "pal-share" });
+    const kbd = make("kbd", { "aria-hidden": "true" });
     const button = make(
       "button",
-      { cls: "pal-class", type: "button", "data-testid": `class-${position}`, "data-class-id": id },
+      { cls: "pal-class", type: "button", id: `pal-class-${id}`, "data-testid": `class-${position}`, "data-class-id": id },
       fill,
-      make("kbd", { text: key ? key.toUpperCase() : "", "aria-hidden": "true" }),
+      kbd,
       make("span", { cls: "pal-name", text: name, title: name }),
       share,
     );
-    if (key) button.setAttribute("aria-keyshortcuts", key);
     this.keepFocus(button);
     button.addEventListener("click", (event) => this.act.label(id, event.timeStamp));
-    this.buttons.set(id, { button, fill, share, name });
+    this.buttons.set(id, { button, kbd, fill, share, name });
     return button;
   }
 
@@ -96,6 +96,15 @@ class View {
     return row;
   }
 
+  /** For those who do not see it: what was answered last, and what is on screen now. */
+  tell(entry) {
+    const top = entry.item.predicted?.[0];
+    const next = top ? `Next image: ${this.names.get(top[0]) ?? "unknown"}, ${percent(top[1])} sure.` : "Next image, without a suggestion.";
+    const last = entry.answers.at(-1);
+    this.say(last ? `Looking back. ${this.describe(last)}.` : [this.lastSaid, next].filter(Boolean).join(". "));
+    this.lastSaid = undefined;
+  }
+
   /** A click must not move the focus, or the next Enter would press the same button again. */
   keepFocus(button) {
     button.addEventListener("mousedown", (event) => event.preventDefault());
@@ -112,6 +121,7 @@ class View {
     const small = Math.max(element.naturalWidth, element.naturalHeight) <= SMALL_SIDE;
     element.classList.toggle("pal-pixels", small);
     this.frame.replaceChildren(element);
+    this.zoom.show(element);
     this.notice.hidden = true;
     this.root.dataset.imageId = entry.item.image_id;
     this.root.dataset.seq = seq;
@@ -123,6 +133,7 @@ class View {
 
   paintNothing({ title, text, busy }) {
     this.frame.replaceChildren();
+    this.zoom.show(null);
     delete this.root.dataset.imageId;
     delete this.root.dataset.seq;
     const parts = [make("strong", { text: title })];
@@ -139,6 +150,7 @@ class View {
   /** Bars and numbers of the prediction; without one the buttons look the same, only empty. */
   paintShares(predicted) {
     const shares = new Map(predicted ?? []);
+    this.finder.expect(shares);
     const top = predicted?.[0]?.[0];
     for (const [id, { button, fill, share, name }] of this.buttons) {
       const p = shares.get(id);
@@ -172,21 +184,17 @@ class View {
     this.skip.disabled = this.flag.disabled = !painted;
   }
 
-  showProgress({ labeled, total, round, done, size, pace }) {
-    const share = size ? Math.min(1, done / size) : 0;
-    this.barFill.style.transform = `scaleX(${share})`;
-    this.bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
-    const parts = [`${labeled} this session`];
-    if (total !== undefined) parts.push(`${total} in all`);
-    if (size) parts.unshift(`Batch ${round + 1}: ${Math.min(done, size)} of ${size}`);
-    if (pace) parts.push(`${pace} a minute`);
-    this.counts.textContent = parts.join(" · ");
+  showMode(mode) {
+    this.header.showMode(mode);
+    this.single.hidden = mode !== "single";
   }
 
-  showSaving(kind, text) {
-    if (this.saveState.textContent === text) return;
-    this.saveState.className = `pal-save pal-${kind}`;
-    this.saveState.textContent = text;
+  /** Every button shows the key it has now. */
+  showKeys() {
+    for (const [id, { button, kbd }] of this.buttons) showKey(button, kbd, this.keymap.of(id));
+    for (const [action, button] of Object.entries({ undo: this.undo, redo: this.redo, skip: this.skip, flag: this.flag })) {
+      showKey(button, button.lastChild, this.keymap.of(action));
+    }
   }
 
   /** A key that could not count: the frame says so without words. */
@@ -214,4 +222,10 @@ class View {
   say(text) {
     this.spoken.textContent = text;
   }
+}
+
+function showKey(button, kbd, key) {
+  kbd.textContent = key ? key.toUpperCase() : "";
+  if (key) button.setAttribute("aria-keyshortcuts", key);
+  else button.removeAttribute("aria-keyshortcuts");
 }

@@ -12,10 +12,12 @@ const UNCERTAINTIES = [
   ["aleatoric", "in the image itself"],
   ["epistemic", "for lack of labels"],
 ];
+const NEAREST = 4;
 
 class Why {
-  constructor(names) {
-    this.names = names;
+  /** `ask` gets a path of the API and returns a promise of its answer. */
+  constructor(names, ask) {
+    Object.assign(this, { names, ask });
     this.line = make("summary", { cls: "pal-why-line" });
     this.detail = make("div", { cls: "pal-why-detail" });
     this.details = make("details", { cls: "pal-why", "data-testid": "why" }, this.line, this.detail);
@@ -44,14 +46,19 @@ class Why {
     return `undecided between ${this.share(first)} and ${this.share(second)}`;
   }
 
-  share([id, p]) {
-    return `${this.names.get(id) ?? "a removed class"} (${percent(p)})`;
+  name(classId) {
+    return this.names.get(classId) ?? "a removed class";
   }
 
-  /** Built only when open: the thumbnail of the nearest labeled image costs a request. */
+  share([id, p]) {
+    return `${this.name(id)} (${percent(p)})`;
+  }
+
+  /** Built only when open: the nearest labeled images cost a request. */
   fill() {
     this.detail.replaceChildren();
-    const why = this.item?.why;
+    const { item } = this;
+    const why = item?.why;
     if (!why || !this.details.open) return;
     const most = Math.max(why.total, 1e-9);
     for (const [field, label] of UNCERTAINTIES) {
@@ -59,16 +66,39 @@ class Why {
       const meter = make("span", { cls: "pal-meter", "aria-hidden": "true" }, fill);
       this.row(label, meter, make("span", { text: `${why[field].toFixed(2)} nats` }));
     }
-    if (why.contested?.length) this.row("Contested", make("span", { text: why.contested.map((c) => this.share(c)).join(", ") }));
-    if (why.cluster !== null && why.cluster !== undefined) this.row("Group of look-alikes", make("span", { text: `no. ${why.cluster + 1}` }));
-    if (why.nearest) this.row("Nearest labeled", this.nearest(why.nearest));
-    this.row("Picked by", make("span", { text: `${why.strategy}, ${why.phase}` }));
+    if (why.contested?.length) this.text("In contest", why.contested.map((c) => this.share(c)).join(", "));
+    if (why.ambiguity_percentile != null) {
+      this.text("Ambiguity of the picture", `higher than in ${Math.round(why.ambiguity_percentile)}\u00a0% of the pool`);
+    }
+    if (why.cluster != null) this.text("Group of look-alikes", `no. ${why.cluster + 1}`);
+    if (why.target) this.text("Chosen to help", why.target);
+    this.text("Picked by", `${why.strategy} (${why.phase}), score ${why.score.toPrecision(3)}`);
+    const nearest = make("span", { cls: "pal-nearest", text: "…" });
+    this.row("Nearest labeled", nearest);
+    this.fillNearest(item, nearest);
   }
 
-  nearest({ thumb, class_id, similarity }) {
-    const name = this.names.get(class_id) ?? "a removed class";
-    const text = `${name}, similarity ${similarity.toFixed(2)}`;
-    return make("span", { cls: "pal-nearest" }, make("img", { src: thumb, alt: "", loading: "lazy" }), make("span", { text }));
+  async fillNearest(item, place) {
+    let found;
+    try {
+      found = await this.ask(`images/${item.image_id}/nearest?n=${NEAREST}`);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      place.textContent = error.message;
+      return;
+    }
+    if (this.item !== item) return;
+    const figures = found.map(({ thumb, class_id, similarity }) => {
+      const text = `${this.name(class_id)} ${similarity.toFixed(2)}`;
+      const image = make("img", { src: thumb, alt: `Labeled ${this.name(class_id)}`, title: `Cosine ${similarity.toFixed(3)}` });
+      return make("span", { cls: "pal-near" }, image, make("small", { text }));
+    });
+    if (figures.length) place.replaceChildren(...figures);
+    else place.textContent = "nothing is labeled yet";
+  }
+
+  text(label, text) {
+    this.row(label, make("span", { text }));
   }
 
   row(label, ...values) {
