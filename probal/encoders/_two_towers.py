@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from probal.encoders._cores import over_parts
-from probal.encoders.activations import Activations, LinearMap
+from probal.encoders.activations import Activations, LinearMap, embeddings_of
 from probal.encoders.base import ImageTower
 from probal.errors import UserError
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from probal.encoders._towers import Split
 
+BFLOAT16 = "@bfloat16"
+"""At the end of an encoder id: the image tower before its last layer in bfloat16, which some CPUs compute faster."""
 _BATCH = 16  # images or texts that a core takes at a time
 
 
@@ -30,6 +33,22 @@ class TwoTowers(ImageTower):
     id: str
     width: int
     scale: float
+    _halved = False
+
+    def _use_bfloat16(self, tower: nn.Module) -> None:
+        """Halves the weights of the image tower, its last layer aside; UserError where it has no such layer.
+
+        Texts stay in float32: they are few, and every image is compared with them.
+        """
+        import torch
+
+        split = self._image_split  # proved, and its last layer taken, while all is float32
+        body = split.body
+        tower.bfloat16()  # in place: the body shares these weights
+        self.__dict__["_image_split"] = replace(
+            split, body=lambda images: body(images.to(torch.bfloat16)).float()
+        )
+        self._halved = True
 
     @abstractmethod
     def _tokens(self, texts: Sequence[str]) -> Tensor:
@@ -55,6 +74,8 @@ class TwoTowers(ImageTower):
         """float32 [B, 3, H, W] to embeddings [B, D]."""
         import torch
 
+        if self._halved:
+            return embeddings_of(self.image_projection(), self.encode_activations(batch))
         return over_parts(self._embed_image_part, torch.from_numpy(batch).split(_BATCH))
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:

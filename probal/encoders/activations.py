@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from probal.encoders.base import Encoder
+from probal.errors import UserError
 
 
 class LinearMap(NamedTuple):
@@ -26,6 +27,24 @@ class Activations(NamedTuple):
 
     values: np.ndarray  # [B, P]
     residual: np.ndarray | None  # [B, D]
+
+
+def embeddings_of(layer: LinearMap, found: Activations) -> np.ndarray:
+    """The tower's embeddings `z = W a + b + r`, [B, D] float32."""
+    z = found.values @ layer.weight.T
+    if layer.bias is not None:
+        z = z + layer.bias
+    return z if found.residual is None else z + found.residual
+
+
+def activation_width(encoder: Encoder) -> int | None:
+    """P of the image tower; None where the encoder tells no activations or its tower does not end in a linear map."""
+    if not isinstance(encoder, ActivationEncoder):
+        return None
+    try:
+        return encoder.image_projection().weight.shape[1]
+    except UserError:  # what `image_projection` says of such a tower; its vectors are used without
+        return None
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from PIL import Image
 
 from probal.encoders._hub import fetching, hub_reachable
 from probal.encoders._torchvision import make_torchvision_importable
-from probal.encoders._two_towers import TwoTowers, weights_fingerprint
+from probal.encoders._two_towers import BFLOAT16, TwoTowers, weights_fingerprint
 from probal.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _LONGEST = (
 
 
 class HFEncoder(TwoTowers):
-    """Embeddings and activations of a model of transformers, in float32."""
+    """Embeddings and activations of a model of transformers."""
 
     centred = False
     default_template = "a photo of a {}."
@@ -56,6 +56,8 @@ class HFEncoder(TwoTowers):
         self.scale = self._towers.scale
         self.logit_bias = self._towers.logit_bias
         self.width = self.encode_texts(["a"]).shape[1]
+        if encoder_id.endswith(BFLOAT16):
+            self._use_bfloat16(self._towers.model.vision_model)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -132,7 +134,7 @@ def _check_kind(encoder_id: str, kind: object) -> None:
 
 
 def _source(encoder_id: str) -> str:
-    source = encoder_id.removeprefix(_PREFIX)
+    source = encoder_id.removeprefix(_PREFIX).removesuffix(BFLOAT16)
     if not source:
         raise UserError(f"cannot read the encoder {encoder_id!r}; expected {_FORM}")
     return source

@@ -15,7 +15,7 @@ from PIL import Image
 
 from probal.encoders._hub import fetching, hub_reachable
 from probal.encoders._torchvision import make_torchvision_importable
-from probal.encoders._two_towers import TwoTowers, weights_fingerprint
+from probal.encoders._two_towers import BFLOAT16, TwoTowers, weights_fingerprint
 from probal.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FORM = "`open_clip:<model>/<pretrained tag or checkpoint file>` or `open_clip:h
 
 
 class OpenClipEncoder(TwoTowers):
-    """Embeddings and activations of an open_clip model in float32; the logit scale is the trained one."""
+    """Embeddings and activations of an open_clip model; the logit scale is the trained one."""
 
     centred = False
     default_template = "a photo of a {}."
@@ -51,6 +51,8 @@ class OpenClipEncoder(TwoTowers):
         bias = getattr(self._model, "logit_bias", None)
         self.logit_bias = None if bias is None else float(bias.detach())  # SigLIP's loss has one
         self.width = self.encode_texts(["a"]).shape[1]
+        if encoder_id.endswith(BFLOAT16):
+            self._use_bfloat16(self._model.visual)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -105,7 +107,7 @@ def check_id(encoder_id: str) -> None:
 
 def _split(encoder_id: str) -> tuple[str, str | None]:
     """Model name and tag or path; for a hub's repository its name with the prefix, and None."""
-    rest = encoder_id.removeprefix(_PREFIX)
+    rest = encoder_id.removeprefix(_PREFIX).removesuffix(BFLOAT16)
     if rest.startswith(_HUB):
         owner, slash, repo = rest.removeprefix(_HUB).partition("/")
         if owner and slash and repo:

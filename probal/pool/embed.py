@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probal.encoders.base import Encoder
+from probal.encoders import ActivationEncoder, Encoder, embeddings_of
 from probal.pool._progress import Progress, ProgressCallback
 from probal.pool._threads import ordered_map
 from probal.pool.decode import UnreadableImage, open_image, read_verified
@@ -37,15 +37,22 @@ def embed_images(
     progress: ProgressCallback | None = None,
     batch_size: int = 64,
     stop: Callable[[], bool] | None = None,
+    activations: FeatureStore | None = None,
 ) -> EmbedReport:
     """Embeds those of `items`, (content hash, file), that the store does not have.
 
     A file that cannot be decoded, or whose bytes no longer have the hash, is reported and passed over. `stop`
     is asked before each batch. Whatever ends the call, the batches encoded by then are in the store and are
     not computed again. `progress` counts all of `items`, those in the store already as done.
+
+    `activations` is filled beside `store` from the same pass through the tower, for an `ActivationEncoder`; an image
+    that either of them lacks is computed.
     """
     files = dict(items)
-    todo = store.missing(list(files))
+    absent = set(store.missing(list(files)))
+    if activations is not None:
+        absent |= set(activations.missing(list(files)))
+    todo = [each for each in files if each in absent]
     present = len(files) - len(todo)
     report = Progress(progress, len(files))
     report.report(present)
@@ -69,11 +76,23 @@ def embed_images(
             good = [(each, value) for each, value in batch if not isinstance(value, UnreadableImage)]
             failed += [(each, str(value)) for each, value in batch if isinstance(value, UnreadableImage)]
             if good:
-                vectors = encoder.encode_prepared(np.stack([value for _, value in good]))
-                store.append([each for each, _ in good], vectors)
+                hashes = [each for each, _ in good]
+                store.append(hashes, _encode(encoder, hashes, np.stack([v for _, v in good]), activations))
                 embedded += len(good)
             report.report(present + embedded + len(failed))
     return EmbedReport(embedded, tuple(failed))
+
+
+def _encode(
+    encoder: Encoder, hashes: Sequence[str], batch: np.ndarray, activations: FeatureStore | None
+) -> np.ndarray:
+    """Vectors [B, D]; activations are stored first, so that whoever sees a vector finds them."""
+    if activations is None:
+        return encoder.encode_prepared(batch)
+    assert isinstance(encoder, ActivationEncoder)
+    found = encoder.encode_activations(batch)
+    activations.append(hashes, found.values)
+    return embeddings_of(encoder.image_projection(), found)
 
 
 def _batches(

@@ -24,9 +24,17 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from probal.encoders import Encoder, activation_width
+
 _RECORD = struct.Struct("<32sI")
 _FORMAT = 1
 _LOCK_TIMEOUT = 60.0  # seconds; an append takes milliseconds
+
+
+def activation_store(root: Path, encoder: Encoder) -> FeatureStore | None:
+    """The store of an encoder's activations [N, P] beside that of its vectors; None where it tells none."""
+    width = activation_width(encoder)
+    return None if width is None else FeatureStore(root, f"{encoder.fingerprint}activations", width)
 
 
 class FeatureStore:

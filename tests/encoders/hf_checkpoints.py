@@ -10,9 +10,24 @@ import torch
 from probal.encoders._torchvision import make_torchvision_importable
 
 IMAGE, WIDTH = 32, 10
-WORDS = (
-    "a an the cat dog photo of rather long description red bicycle that leans against wall t shirt - 7 ."
-).split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "cat",
+    "dog",
+    "photo",
+    "of",
+    "rather",
+    "long",
+    "red",
+    "bicycle",
+    "wall",
+    "t",
+    "-",
+    "7",
+    ".",
+]
 LAYERS = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
 VISION = {**LAYERS, "image_size": IMAGE, "patch_size": 8}
 

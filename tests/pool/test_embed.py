@@ -15,9 +15,11 @@ import pytest
 from pictures import noise, save, sha256
 from PIL import Image
 
+from probal.encoders import Activations, LinearMap
 from probal.encoders.base import Encoder, ImageTower
+from probal.errors import UserError
 from probal.pool.embed import embed_images
-from probal.pool.features import FeatureStore
+from probal.pool.features import FeatureStore, activation_store
 from probal.pool.scan import scan_folder
 from probal.types import ImageState
 
@@ -71,6 +73,80 @@ def test_embeds_all_in_batches(tmp_path: Path, encoder: MeanColour, store: Featu
     assert (calls[0], calls[-1]) == ((0, 10), (10, 10))
     expected = encoder.encode_images([noise(i) for i in range(10)])
     np.testing.assert_allclose(store.read([each for each, _ in items]), expected, rtol=1e-3)
+
+
+class WithActivations(MeanColour):
+    """Six activations of which the vector is a linear map."""
+
+    weight = np.arange(18, dtype=np.float32).reshape(3, 6) / 10
+    bias = np.array([0.5, -1.0, 2.0], np.float32)
+    broken = False
+
+    def image_projection(self) -> LinearMap:
+        return LinearMap(self.weight, self.bias)
+
+    def encode_activations(self, batch: np.ndarray) -> Activations:
+        self.batches.append(len(batch))
+        values = batch.reshape(len(batch), -1)[:, :6] / 255
+        return Activations(values * np.nan if self.broken else values, None)
+
+    def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
+        raise AssertionError("a second pass through the tower")
+
+    def text_projection(self) -> LinearMap:
+        raise AssertionError("embedding images needs no text")
+
+    def encode_text_activations(self, texts: Sequence[str]) -> Activations:
+        raise AssertionError("embedding images needs no text")
+
+
+def test_activations_are_kept_from_the_same_pass(tmp_path: Path, store: FeatureStore) -> None:
+    encoder = WithActivations()
+    activations = activation_store(tmp_path / "features", encoder)
+    assert activations is not None
+    assert activations.width == 6
+    items = pool(tmp_path / "pool", 7)
+    assert embed_images(encoder, store, items, batch_size=4, activations=activations).embedded == 7
+    assert encoder.batches == [4, 3]
+    hashes = [each for each, _ in items]
+    batch = np.stack([encoder.prepare(noise(i)) for i in range(7)])
+    found = encoder.encode_activations(batch)
+    np.testing.assert_allclose(activations.read(hashes), found.values, rtol=1e-3)
+    np.testing.assert_allclose(store.read(hashes), found.values @ encoder.weight.T + encoder.bias, rtol=1e-3)
+    assert embed_images(encoder, store, items, activations=activations).embedded == 0
+
+
+def test_activations_missing_beside_old_vectors_are_made_up_for(
+    tmp_path: Path, encoder: MeanColour, store: FeatureStore
+) -> None:
+    items = pool(tmp_path / "pool", 5)
+    embed_images(encoder, store, items[:3])
+    old = store.read([items[0][0]])
+    activations = activation_store(tmp_path / "features", WithActivations())
+    assert activations is not None
+    assert embed_images(WithActivations(), store, items, activations=activations).embedded == 5
+    assert activations.missing([each for each, _ in items]) == []
+    np.testing.assert_array_equal(store.read([items[0][0]]), old)
+
+
+def test_no_vector_without_its_activation(tmp_path: Path, store: FeatureStore) -> None:
+    encoder = WithActivations()
+    encoder.broken = True
+    activations = activation_store(tmp_path / "features", encoder)
+    with pytest.raises(FloatingPointError):
+        embed_images(encoder, store, pool(tmp_path / "pool", 3), activations=activations)
+    assert len(store) == 0
+
+
+def test_an_encoder_without_activations_has_no_store_of_them(tmp_path: Path, encoder: MeanColour) -> None:
+    assert activation_store(tmp_path, encoder) is None
+
+    class NotLinear(WithActivations):
+        def image_projection(self) -> LinearMap:
+            raise UserError("the image tower does not end in a linear map")
+
+    assert activation_store(tmp_path, NotLinear()) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_new_images_are_embedded(tmp_path: Path, encoder: MeanColour, store: FeatureStore) -> None:
