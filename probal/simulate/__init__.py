@@ -1,18 +1,20 @@
 """The loop with an oracle in the annotator's place: what labeling would have bought, strategy by strategy."""
 
 from probal.simulate.learner import AdapterLearner, Learner, Round
-from probal.simulate.many import Run, do, result_of, simulate
+from probal.simulate.many import OwnLearner, Run, do, result_of, simulate
 from probal.simulate.play import play
 from probal.simulate.record import record_beside
 from probal.simulate.source import BARE_SCALE, TEXT_SCALE, Source, load_source
-from probal.simulate.task import Conditions, Task, split
+from probal.simulate.task import CLEAN, Conditions, Task, split
 
 __all__ = [
     "BARE_SCALE",
+    "CLEAN",
     "TEXT_SCALE",
     "AdapterLearner",
     "Conditions",
     "Learner",
+    "OwnLearner",
     "Round",
     "Run",
     "Source",
