@@ -85,7 +85,8 @@ def choose_hyperparameters(
         first = [
             {"scale": math.log(start.scale), "amplitude": math.log(start.amplitude)}[name] for name in free
         ]
-    # the stubs of scipy do not know this method's options
+    # the stubs of scipy know neither a method's own options nor arrays of any shape
+    begin: Any = np.array(first)
     options: Any = {
         "initial_tr_radius": 1.0 if start is None else 0.4,
         "final_tr_radius": 0.1,
@@ -93,7 +94,7 @@ def choose_hyperparameters(
     }
     found = minimize(
         lambda point: search.objective(dict(zip(free, point.tolist(), strict=True))),
-        np.array(first),
+        begin,
         method="COBYQA",
         options=options,
     )
