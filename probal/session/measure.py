@@ -79,6 +79,17 @@ def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
     ]
 
 
+def cross_fitted_hits(x: Tensor, y: Tensor, adapter: Adapter, prior: GaussianEmbedding) -> Tensor:
+    """Whether each row of x [m,D] is called its class y [m] by an adapter fitted on the other folds, [m] bool."""
+    fold = torch.arange(len(y)) % FOLDS  # labels come in random order already
+    hits = torch.zeros(len(y), dtype=torch.bool)
+    for k in range(FOLDS):
+        train = fold != k
+        posterior = adapter.fit(x[train], y[train], prior)
+        hits[~train] = posterior.logits(x[~train]).mean.argmax(1) == y[~train]
+    return hits
+
+
 def _random_control(last: Round, held_out: HeldOut, adapter: Adapter, prior: GaussianEmbedding) -> Metric:
     """What as many labels drawn at random would have bought, by cross-fitting on the audit labels.
 
@@ -86,13 +97,7 @@ def _random_control(last: Round, held_out: HeldOut, adapter: Adapter, prior: Gau
     stands at the training folds' label count (design §6).
     """
     m = len(held_out.y)
-    fold = torch.arange(m) % FOLDS  # labels come in random order already
-    hits = torch.zeros(m, dtype=torch.bool)
-    for k in range(FOLDS):
-        train = fold != k
-        posterior = adapter.fit(held_out.x[train], held_out.y[train], prior)
-        hits[~train] = posterior.logits(held_out.x[~train]).mean.argmax(1) == held_out.y[~train]
-    correct = int(hits.sum())
+    correct = int(cross_fitted_hits(held_out.x, held_out.y, adapter, prior).sum())
     low, high = accuracy_interval(correct, m, held_out.population)
     labels = m - m // FOLDS
     return Metric(
