@@ -85,19 +85,17 @@ def choose_hyperparameters(
         first = [
             {"scale": math.log(start.scale), "amplitude": math.log(start.amplitude)}[name] for name in free
         ]
-    # the stubs of scipy know neither a method's own options nor arrays of any shape
-    begin: Any = np.array(first)
+
+    def objective(point: np.ndarray) -> float:
+        return search.objective(dict(zip(free, point.tolist(), strict=True)))
+
+    # the stubs of scipy do not know this method's options
     options: Any = {
         "initial_tr_radius": 1.0 if start is None else 0.4,
         "final_tr_radius": 0.1,
         "maxfev": _MAX_EVALUATIONS,
     }
-    found = minimize(
-        lambda point: search.objective(dict(zip(free, point.tolist(), strict=True))),
-        begin,
-        method="COBYQA",
-        options=options,
-    )
+    found = minimize(objective, np.array(first), method="COBYQA", options=options)
     best = fixed | dict(zip(free, found.x.tolist(), strict=True))
     return math.exp(best["scale"]), math.exp(best["amplitude"]), search.logit_weights
 
