@@ -32,13 +32,21 @@ class Bound:
 
     def spread(self, precision: Tensor) -> tuple[Tensor, float]:
         """Variances [n,C] of the labeled logits, and ½ Σ_c (tr A_c⁻¹ − r + log det A_c), S_c = T A_c⁻¹."""
-        square = self.phi.square().sum(1)  # [n]
+        gram = self.phi @ self.phi.T  # [n,n]
         columns, volume = [], 0.0
         for weight in (self.gains.square() * precision).unbind(1):
-            chol, u = label_factors(self.phi, weight)
-            explained = torch.linalg.solve_triangular(chol, u, upper=False)  # [a,r]
-            columns.append(square - (self.phi @ explained.T).square().sum(1))
-            volume += float(chol.diagonal().log().sum() - 0.5 * explained.square().sum())
+            active = _active(self.phi, weight)
+            if len(active) > self.phi.shape[1]:
+                chol = _cholesky(self.phi.T @ (weight.unsqueeze(1) * self.phi))  # [r,r], of A_c itself
+                seen = torch.linalg.solve_triangular(chol, self.phi.T, upper=False)  # [r,n]
+                columns.append(seen.square().sum(0))
+            else:
+                root = weight[active].sqrt().unsqueeze(1)
+                chol = _cholesky(root * gram[active][:, active] * root.T)  # [a,a], Woodbury
+                seen = torch.linalg.solve_triangular(chol, root * gram[active], upper=False)  # [a,n]
+                columns.append(gram.diagonal() - seen.square().sum(0))
+            inverse = torch.linalg.solve_triangular(chol, torch.eye(len(chol), dtype=chol.dtype), upper=False)
+            volume += float(chol.diagonal().log().sum() + 0.5 * (inverse.square().sum() - len(chol)))
         var = self.temperature * self.gains.square() * torch.stack(columns, 1)
         return var.clamp(min=0), volume
 
@@ -72,18 +80,28 @@ def label_factors(rows: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     rows [n,p], weight [n] not negative. Rows that add less than `_NEGLIGIBLE` to any precision are left out: the
     bound is that of the Gaussian without them, so it stays a bound, and many classes cost little more than few.
     """
-    active = (weight * rows.square().sum(1) > _NEGLIGIBLE).nonzero().squeeze(1)
+    active = _active(rows, weight)
     u = weight[active].sqrt().unsqueeze(1) * rows[active]
     if len(u) > u.shape[1]:
         u = torch.linalg.qr(u, mode="r").R
-    return torch.linalg.cholesky(torch.eye(len(u), dtype=u.dtype) + u @ u.T), u
+    return _cholesky(u @ u.T), u
+
+
+def _active(rows: Tensor, weight: Tensor) -> Tensor:
+    """Rows that are not negligible, indices [a]."""
+    return (weight * rows.square().sum(1) > _NEGLIGIBLE).nonzero().squeeze(1)
+
+
+def _cholesky(a: Tensor) -> Tensor:
+    """Of I + a."""
+    return torch.linalg.cholesky(torch.eye(len(a), dtype=a.dtype) + a)
 
 
 def maximize(problem: Bound, start: Tensor) -> Optimum:
     """Alternate Newton steps on m and natural gradient steps on Λ until neither gains `_TOLERANCE` nats.
 
     The bound is concave in m and the Cholesky factors of S (Challis and Barber 2013), so its maximum is the only
-    one; a step that would lower it is halved.
+    one; a step that would lower it by more than the tolerance is halved.
     """
     mean, logits = start, problem.logits(start)
     nodes = antithetic_nodes(*logits.shape)
@@ -112,7 +130,7 @@ def maximize(problem: Bound, start: Tensor) -> Optimum:
             tried_var, tried_volume = problem.spread(tried)
             found = expect(logits, tried_var, nodes)
             new = problem.value(mean, logits, found, tried_volume)
-            if new >= value:
+            if new >= value - _TOLERANCE:
                 precision, var, volume, expected, value = tried, tried_var, tried_volume, found, new
                 break
             size *= 0.5
