@@ -10,24 +10,27 @@ import hashlib
 import importlib.metadata
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from probal import labeling, support_set
 from probal.acquisition import AcquisitionState, propose, uncertainty
-from probal.adapters import AdapterPosterior, fingerprint, load_adapter
+from probal.adapters import AdapterPosterior, load_adapter
 from probal.export import ExportReport
+from probal.pool.predictions import predictions_path, write_predictions
+from probal.posterior import Distance
 from probal.random import derive_seed
 from probal.session.advice import advise
+from probal.session.ambiguity import project_probvlm, with_ambiguity, with_score
+from probal.session.engine import Engine, Fit
 from probal.session.measure import HeldOut, measure
 from probal.session.prepare import prepare
 from probal.session.proposals import describe
 from probal.session.snapshot import write_snapshot
+from probal.session.target import NEIGHBOURS, TARGET_STRATEGY, Aim, find_target
 from probal.session.vectors import ProjectVectors
 from probal.types import (
     ClassInfo,
@@ -58,18 +61,6 @@ class Predictions:
     epistemic: np.ndarray  # [N]
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """The posterior after the events up to `watermark`."""
-
-    posterior: AdapterPosterior
-    fingerprint: str
-    watermark: int
-    n_train: int
-    n_labels: int
-    seconds: float
-
-
 class Session:
     """One project of a workspace. UserError where the workspace or the project does not exist."""
 
@@ -78,7 +69,7 @@ class Session:
         self.store = self.workspace.store
         self.project = self.store.project(project)
         self._vectors = ProjectVectors(self.workspace, self.project)
-        self._fitted: _Fit | None = None
+        self._engine = Engine(self.workspace, self.project, self._vectors)
 
     @property
     def classes(self) -> list[ClassInfo]:
@@ -97,7 +88,7 @@ class Session:
         Runs again after images were added; nothing is embedded twice. `progress` gets (done, total, what).
         """
         prepare(self.workspace, self.project, self._vectors.encoder, progress, stop)
-        self._fitted = None
+        self._engine.forget()
         if self.store.latest_round(self.project.id) is None and self._vectors.images(Role.POOL):
             self.propose()
             self.evaluate()
@@ -108,36 +99,61 @@ class Session:
 
     def refit(self) -> AdapterPosterior:
         """Fit the adapter on the labels so far; the posterior is kept until the labels change."""
-        return self._fit().posterior
+        return self._engine.fit().posterior
 
-    def propose(self, n: int | None = None, strategy: str | None = None) -> list[Proposal]:
-        """Choose `n` images (two batches when None) and write them down as the next round, best first."""
+    def aim(
+        self,
+        where: str,
+        distance: Distance = Distance.COSINE,
+        neighbours: int = NEIGHBOURS,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> Aim:
+        """The images of a folder, or of another project, as something to aim rounds at; embeds what is new."""
+        found = find_target(self.workspace, self._engine.towers, where, self.project.config.seed, progress)
+        return replace(found, distance=distance, neighbours=neighbours)
+
+    def propose(
+        self, n: int | None = None, strategy: str | None = None, aim: Aim | None = None
+    ) -> list[Proposal]:
+        """Choose `n` images (two batches when None) and write them down as the next round, best first.
+
+        With an `aim` (`probal.session.target`) only the target's neighbours in the pool are looked at, by EPIG
+        about the target unless a strategy is named.
+        """
         config = self.project.config
-        fit = self._fit()
+        strategy = strategy or (config.strategy if aim is None else TARGET_STRATEGY)
+        wanted = config.batch_size * RESERVE if n is None else n
+        fit = self._engine.fit()
         started = time.perf_counter()
-        images, x = self._vectors.pool()
         latest = self.store.latest_round(self.project.id)
         index = 0 if latest is None else latest.index + 1
         seed = derive_seed(config.seed, "round", index)
-        state, pending = self._state(fit, images, x)
+        found = self._engine.candidates(fit, aim, wanted)
+        probvlm = project_probvlm(self.workspace, self.project, self._vectors.space.fingerprint)
+        images, state = found.images, with_score(probvlm, found.state, strategy)
         _ = state.uncertainty
         scored = time.perf_counter()
-        wanted = config.batch_size * RESERVE if n is None else n
-        picks = propose(strategy or config.strategy, state, wanted, torch.Generator().manual_seed(seed))
-        proposals = describe(
-            picks, images, self.classes, state.uncertainty.predictive, strategy or config.strategy
-        )
+        picks = propose(strategy, state, wanted, torch.Generator().manual_seed(seed))
+        about = None if aim is None else aim.name
+        proposals = describe(picks, images, self.classes, state.uncertainty.predictive, strategy, about)
+        proposals = with_ambiguity(probvlm, proposals, state.embeddings[[pick.row for pick in picks]])
         candidates = sorted(images[i].content_hash for i in state.candidates.tolist())
         written = self.store.add_round(
             self.project.id,
-            strategy=strategy or config.strategy,
+            strategy=strategy,
             seed=seed,
-            config={"batch": wanted, "adapter": config.adapter, **fit.posterior.hyperparameters()},
+            config={
+                "batch": wanted,
+                "adapter": config.adapter,
+                **fit.posterior.hyperparameters(),
+                **fit.facts(),
+                **found.facts,
+            },
             encoder_fingerprint=self._vectors.space.fingerprint,
             adapter_fingerprint=fit.fingerprint,
             event_watermark=fit.watermark,
             candidate_hash=hashlib.sha256("\n".join(candidates).encode()).hexdigest(),
-            pending_ids=pending,
+            pending_ids=found.pending,
             n_labels=fit.n_labels,
             n_train=fit.n_train,
             threads=torch.get_num_threads(),
@@ -149,7 +165,9 @@ class Session:
             },
             proposals=proposals,
         )
-        self._save_snapshot(written, fit.posterior)
+        self._save_snapshot(written, fit)
+        whole = found if aim is None else self._engine.candidates(fit)
+        self._save_predictions(whole.images, whole.state)
         return self.store.proposals(written.id)
 
     def evaluate(self) -> list[Metric]:
@@ -168,7 +186,7 @@ class Session:
             self._snapshot_path,
             held_out,
             load_adapter(self.project.config.adapter, self._vectors.space.scale),
-            self._vectors.space.prior(),
+            self._engine.fit().prior,
         )
         self.store.add_metrics(self.project.id, metrics)
         advise(self.workspace, self.project, self.classes, rounds, held_out, self._snapshot_path)
@@ -177,9 +195,8 @@ class Session:
 
     def predict(self, *roles: Role) -> Predictions:
         """Predict every image of these roles (pool and audit if none is given) with the model so far."""
-        fit = self._fit()
         images = self._vectors.images(*(roles or (Role.POOL, Role.AUDIT)))
-        found = uncertainty(fit.posterior.logits(self._vectors.read(images)))
+        found = uncertainty(self._engine.logits(self._engine.fit(), images))
         names = tuple(each.name for each in self.classes)
         scores = (found.predictive, found.total, found.aleatoric, found.epistemic)
         return Predictions(tuple(images), names, *(each.numpy() for each in scores))
@@ -188,67 +205,36 @@ class Session:
         """Write the labeled images to the folder `to`; see `probal.export`."""
         return support_set.export(self.store, self.project, formats, to)
 
-    # -- what the steps read -----------------------------------------------------------------------------
-
-    def _fit(self) -> _Fit:
-        watermark = self.store.watermark(self.project.id)
-        if self._fitted is not None and self._fitted.watermark == watermark:
-            return self._fitted
-        images, x = self._vectors.pool()
-        rows, y = self._labels(images)
-        space = self._vectors.space
-        started = time.perf_counter()
-        adapter = load_adapter(self.project.config.adapter, space.scale)
-        posterior = adapter.fit(x[rows], y, space.prior())
-        seconds = time.perf_counter() - started
-        audit = self.store.current_labels(self.project.id, Role.AUDIT)
-        self._fitted = _Fit(
-            posterior, fingerprint(posterior), watermark, len(rows), len(rows) + len(audit), seconds
-        )
-        return self._fitted
-
-    def _labels(self, images: Sequence[ImageInfo]) -> tuple[Tensor, Tensor]:
-        """Rows [n] of the labeled pool images and their classes [n], by position in `classes`."""
-        row = {image.id: i for i, image in enumerate(images)}
-        position = {each.id: i for i, each in enumerate(self.classes)}
-        labels = [
-            (row[label.image_id], position[label.class_id])
-            for label in self.store.current_labels(self.project.id, Role.POOL)
-            if label.image_id in row and label.class_id in position
-        ]
-        pairs = torch.tensor(labels, dtype=torch.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
-
-    def _state(self, fit: _Fit, images: Sequence[ImageInfo], x: Tensor) -> tuple[AcquisitionState, list[int]]:
-        """The pool without flagged images, and the ids out for labeling."""
-        flagged = set(self.store.flagged_images(self.project.id))
-        pending = self.store.pending_images(self.project.id, datetime.now(UTC))
-        rows, y = self._labels(images)
-        labeled = {images[i].id for i in rows.tolist()}
-        out = (set(pending) | flagged) - labeled
-        covered = torch.tensor([i for i, image in enumerate(images) if image.id in out], dtype=torch.int64)
-        posterior = fit.posterior
-        return AcquisitionState(x, posterior.logits(x), rows, y, covered, posterior.joint), pending
-
     # -- what the steps keep -----------------------------------------------------------------------------
 
     def _snapshot_path(self, index: int) -> Path:
         return self.workspace.snapshots_dir / str(self.project.id) / f"round-{index:05d}.safetensors"
 
-    def _save_snapshot(self, written: Round, posterior: AdapterPosterior) -> None:
+    def _save_snapshot(self, written: Round, fit: Fit) -> None:
         """The posterior, and its predictions for the held-out images so that old rounds can be measured."""
         images = self._vectors.images(Role.AUDIT, Role.TEST)
-        predicted = uncertainty(posterior.logits(self._vectors.read(images))).predictive if images else None
+        predicted = uncertainty(self._engine.logits(fit, images)).predictive if images else None
         path = self._snapshot_path(written.index)
         digest = write_snapshot(
             path,
-            posterior.tensors(),
+            fit.posterior.tensors(),
             [each.id for each in self.classes],
             [each.id for each in images],
             predicted,
         )
         relative = path.relative_to(self.workspace.path).as_posix()
         self.store.add_snapshot(self.project.id, written.id, relative, digest)
+
+    def _save_predictions(self, images: Sequence[ImageInfo], state: AcquisitionState) -> None:
+        """What the model says about the unlabeled pool, for the grid."""
+        rows = state.candidates
+        found = state.uncertainty
+        write_predictions(
+            predictions_path(self.workspace.snapshots_dir, self.project.id),
+            [images[i].id for i in rows.tolist()],
+            [each.id for each in self.classes],
+            *(each[rows].numpy() for each in (found.predictive, found.total, found.aleatoric)),
+        )
 
     def _held_out(self) -> HeldOut | None:
         """The test labels where the user brought some, else the audit labels; None before the first."""

@@ -19,8 +19,12 @@ def describe(
     classes: Sequence[ClassInfo],
     predictive: Tensor,
     strategy: str,
+    target: str | None = None,
 ) -> list[NewProposal]:
-    """Picks among `images` [N] with `predictive` [N,C] over `classes` [C], in their order."""
+    """Picks among `images` [N] with `predictive` [N,C] over `classes` [C], in their order.
+
+    `target` names the folder or project that the labels are to help, if any.
+    """
     described = []
     for pick in picks:
         probability, at = predictive[pick.row].topk(min(len(classes), _TOP_CLASSES))
@@ -35,6 +39,7 @@ def describe(
             cluster=pick.cluster,
             nearest_labeled=None if pick.nearest is None else images[pick.nearest].id,
             nearest_similarity=pick.similarity,
+            target=target,
         )
         predicted = tuple((classes[c].id, p) for c, p in zip(at.tolist(), probability.tolist(), strict=True))
         described.append(NewProposal(images[pick.row].id, predicted, reason))
