@@ -1,7 +1,7 @@
 """The `probal` command: one module per family of commands, none of which loads torch before it must."""
 
 from probal.cli import projects  # isort: skip  # the order of these is the order in `probal --help`
-from probal.cli import (
+from probal.cli import (  # isort: skip
     demo,
     loop,
     posterior,
@@ -11,13 +11,16 @@ from probal.cli import (
     imports,
     finish,
     simulate,
+    bench,
     server,
     doctor,
-)  # isort: skip
+)
 from probal.cli.shell import app, main
 
 __all__ = [
     "app",
+    "backups",
+    "bench",
     "demo",
     "doctor",
     "exports",
