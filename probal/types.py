@@ -110,12 +110,10 @@ class Reason:
     cluster: int | None = None
     nearest_labeled: int | None = None
     """Image id of the nearest labeled image, None before the first label."""
-    nearest_similarity: float | None = None
-    """Cosine to it."""
+    nearest_similarity: float | None = None  # cosine to it
     ambiguity: float | None = None  # ProbVLM's aleatoric variance, mean over D; None where none is trained
     ambiguity_percentile: float | None = None  # its place among the pool's images, 0 to 100
-    target: str | None = None
-    """Folder or project whose predictions the label is to help, where the round is aimed at one."""
+    target: str | None = None  # folder or project whose predictions the label is to help
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ HOUSE = BASE | {
     "labeling",
     "support_set",
     "label_import",
+    "backup",
     "advice",
     "finished",
 }
@@ -57,6 +58,7 @@ ROOMS: dict[str, set[str]] = {
     "advice": BASE | {"store", "evaluation"},
     "support_set": BASE | {"store", "export", "pool", "workspace"},
     "label_import": BASE | {"export"},
+    "backup": BASE | {"store", "pool", "workspace"},
     "finished": BASE | {"store", "export", "support_set", "workspace"},
     "session": HOUSE | ENGINE | {"posterior", "probvlm", "adapters", "acquisition"},
     "worker": HOUSE | ENGINE | {"session"},
@@ -64,7 +66,7 @@ ROOMS: dict[str, set[str]] = {
     "demo": HOUSE,
     "web": HOUSE,
     "ui": HOUSE | {"web", "demo"},
-    "cli": HOUSE | ENGINE | {"adapters", "acquisition", "session", "worker", "simulate", "demo"},
+    "cli": HOUSE | ENGINE | {"posterior", "adapters", "acquisition", "session", "worker", "simulate", "demo"},
     "pages": HOUSE | {"web", "ui", "demo"},
     "app": HOUSE | {"web", "ui"},
 }

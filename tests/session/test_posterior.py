@@ -116,7 +116,7 @@ def test_labels_count_once_however_often_the_model_is_fitted(
 def test_the_update_is_of_the_labels_own_curvature(
     session: Session, truth: dict[str, str], record: PosteriorRecord
 ) -> None:
-    pool = [image for image in session.store.images(session.project.id, role=Role.POOL)][:5]
+    pool = session.store.images(session.project.id, role=Role.POOL)[:5]
     engine = engine_of(session)
     before = engine.fit().tower
     label(session, truth, [image.id for image in pool])
