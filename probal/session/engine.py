@@ -172,7 +172,7 @@ class Engine:
             keep = torch.cat([near, rows, covered]).unique()
             images = [images[i] for i in keep.tolist()]
             x, noisy = x[keep], None if noisy is None else noisy.rows(keep)
-            rows, covered = torch.searchsorted(keep, rows), torch.searchsorted(keep, covered)
+            rows, covered = (torch.searchsorted(keep, each.contiguous()) for each in (rows, covered))
         posterior = fit.posterior
         if fit.tower is None or noisy is None:
             state = AcquisitionState(x, posterior.logits(x), rows, y, covered, posterior.joint, target)
