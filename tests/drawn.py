@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,8 +39,10 @@ def draw_shapes(folder: Path, n: int, side: int = 96) -> dict[str, str]:
     return classes
 
 
-def propose_all(workspace: Workspace, project: Project, n: int | None = None) -> None:
-    """A round over the pool's images in order, as the worker would write it, the first class always ahead."""
+def propose_all(
+    workspace: Workspace, project: Project, n: int | None = None, images: Sequence[int] | None = None
+) -> None:
+    """A round as the worker would write it, over these images or the pool's in order, the first class ahead."""
     store = workspace.store
     classes = store.classes(project.id)
     shares = [0.5, *([0.5 / (len(classes) - 1)] * (len(classes) - 1))]
@@ -62,7 +64,10 @@ def propose_all(workspace: Workspace, project: Project, n: int | None = None) ->
         threads=1,
         versions={},
         timings={"fit": 0.1},
-        proposals=[NewProposal(image.id, predicted, reason) for image in pool[:n]],
+        proposals=[
+            NewProposal(image_id, predicted, reason)
+            for image_id in images or [image.id for image in pool[:n]]
+        ],
     )
 
 
@@ -79,13 +84,19 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 def ready(workspace: Workspace, tmp_path: Path) -> Callable[..., Project]:
     """Makes a project whose images are scanned, with an audit set and a first round: `ready("name", n=30)`."""
 
-    def make(name: str = "shapes", n: int = 30, audit: int = 5, batch_size: int = 10) -> Project:
+    def make(
+        name: str = "shapes",
+        n: int = 30,
+        audit: int = 5,
+        batch_size: int = 10,
+        classes: Sequence[str] = SHAPES,
+    ) -> Project:
         draw_shapes(tmp_path / name, n)
         (tmp_path / name / "broken.png").write_bytes(b"not an image")
         (tmp_path / name / "copy.png").write_bytes((tmp_path / name / "000.png").read_bytes())
         store = workspace.store
         project = workspace.create_project(
-            name, images=tmp_path / name, classes=SHAPES, audit=audit, batch_size=batch_size
+            name, images=tmp_path / name, classes=classes, audit=audit, batch_size=batch_size
         )
         store.sync_images(project.id, scan_folder(tmp_path / name))
         images = store.images(project.id, state=ImageState.OK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -30,7 +30,7 @@ def page(workspace: Workspace, project: Project, request: GridRequest) -> GridRe
         begun = store.latest_round(project.id) is not None
         message = NO_PREDICTIONS if begun else views.queue_state(store, project, False)[1]
         return GridResponse(class_id=None, classes=[], items=[], message=message)
-    waiting = _waiting(workspace, project, predictions)
+    waiting = _waiting(workspace, project, predictions, request.keep)
     chosen = request.class_id if request.class_id is not None else _surest(predictions, waiting, request.n)
     rows = waiting.get(chosen or 0, np.empty(0, np.int64))
     ids = predictions.records["image_id"][rows].tolist()
@@ -60,13 +60,15 @@ def page(workspace: Workspace, project: Project, request: GridRequest) -> GridRe
     )
 
 
-def _waiting(workspace: Workspace, project: Project, predictions: PoolPredictions) -> dict[int, np.ndarray]:
+def _waiting(
+    workspace: Workspace, project: Project, predictions: PoolPredictions, on_their_way: Sequence[int]
+) -> dict[int, np.ndarray]:
     """Rows of the images without an answer by likeliest class, the surest first; classes in use only."""
     store = workspace.store
     latest = store.latest_round(project.id)
     since = store.events(project.id, after_row=0 if latest is None else latest.event_watermark)
     active = {one.event.image_id for one in since if one.active and one.event.kind in ANSWERS}
-    left = ~np.isin(predictions.records["image_id"], list(active))
+    left = ~np.isin(predictions.records["image_id"], [*active, *on_their_way])
     groups = predictions.groups()
     return {
         each.id: np.flatnonzero(left[groups[each.id]]) + groups[each.id].start

@@ -90,7 +90,7 @@ class HelpSheet {
 
   fill() {
     const actions = Object.entries(ACTION_WORDS);
-    const rows = [...this.classes.map(({ id, name }) => [id, name]), ...actions].map(([id, words]) => [
+    const rows = [...actions, ...this.classes.map(({ id, name }) => [id, name])].map(([id, words]) => [
       make("dt", {}, this.binder(id, words)),
       make("dd", { text: words }),
     ]);

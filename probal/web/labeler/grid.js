@@ -76,8 +76,15 @@ class Grid {
     this.view.paint(this.tiles);
     this.render();
     if (!this.tiles.length) this.view.say(page.message);
-    requestAnimationFrame(() => requestAnimationFrame(() => (this.paintedAt = performance.now())));
+    requestAnimationFrame(() => requestAnimationFrame(() => this.painted(ticket)));
     this.renew();
+  }
+
+  /** From here on a key counts for this page. */
+  painted(ticket) {
+    if (ticket !== this.ticket || !this.isOpen) return;
+    this.paintedAt = performance.now();
+    this.view.root.dataset.page = ticket;
   }
 
   lease(n, keep) {

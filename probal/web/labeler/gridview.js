@@ -1,6 +1,7 @@
 /* gridview.js: what the grid looks like: the classes above, what confirming would mean, and the pictures. */
 
 const CARD = 320;
+const UNSURE = 0.2; // share of a page expected to be wrong from which the words warn
 
 /** The probability that all of these are right, and how many are expected not to be. */
 function odds(tiles) {
@@ -75,6 +76,8 @@ class GridView {
 
   paint(tiles) {
     this.watch.disconnect();
+    this.root.dataset.seen = 0;
+    delete this.root.dataset.page;
     this.nodes = new Map(tiles.map((tile, place) => [this.tile(tile, place), tile]));
     this.area.replaceChildren(...this.nodes.keys());
     this.area.classList.remove("pal-off");
@@ -123,7 +126,9 @@ class GridView {
   }
 
   sight(tile) {
-    if (tile.visible && tile.loaded) tile.seen = true;
+    if (!tile.visible || !tile.loaded || tile.seen) return;
+    tile.seen = true;
+    this.root.dataset.seen = Number(this.root.dataset.seen) + 1;
   }
 
   scrollTo(tile) {
@@ -154,6 +159,8 @@ class GridView {
     this.odds.textContent = ok.length
       ? `All ${ok.length} are right with probability ${percent(all)}, ${wrong.toFixed(1)} wrong expected: the product and the sum of the model's probabilities.`
       : "";
+    this.odds.classList.toggle("pal-unsure", wrong > UNSURE * ok.length);
+    if (wrong > UNSURE * ok.length) this.odds.textContent += " Too unsure for a page at once: label more one by one first.";
     this.confirmText.textContent = `Confirm ${ok.length + fixed}`;
     this.confirm.disabled = ok.length + fixed === 0;
     this.undo.disabled = !canUndo;
