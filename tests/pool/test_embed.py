@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -208,6 +209,30 @@ def test_an_encoders_failure_is_not_hidden(tmp_path: Path, store: FeatureStore) 
     with pytest.raises(FloatingPointError):
         embed_images(Broken(), store, pool(tmp_path / "pool"), batch_size=4)
     assert len(store) == 4
+
+
+def test_decoding_goes_on_beside_the_encoder(tmp_path: Path, store: FeatureStore) -> None:
+    """Later images are prepared only once the first batch is being encoded, which waits for one of them."""
+    encoding, decoded = threading.Event(), threading.Event()
+    lock, begun = threading.Lock(), iter(range(100))
+
+    class Meeting(MeanColour):
+        def prepare(self, image: Image.Image) -> np.ndarray:
+            with lock:
+                later = next(begun) >= 4
+            if later:
+                assert encoding.wait(30)
+                decoded.set()
+            return super().prepare(image)
+
+        def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
+            encoding.set()
+            assert decoded.wait(30)
+            return super().encode_prepared(batch)
+
+    encoder = Meeting()
+    assert embed_images(encoder, store, pool(tmp_path / "pool", 12), batch_size=4).embedded == 12
+    assert encoder.batches == [4, 4, 4]
 
 
 def test_memory_is_bounded(tmp_path: Path, store: FeatureStore) -> None:
