@@ -112,7 +112,7 @@ class Workspace:
             raise UserError(
                 "give the folder of the images (--images), a file of vectors (--vectors), or both"
             )
-        root = None if images is None else self._image_root(images)
+        root = None if images is None else self.image_root(images)
         table = None if vectors is None else _own_vectors(vectors, root)
         names = validate.class_names(_class_names(classes, table))
         if table is None:
@@ -153,7 +153,8 @@ class Workspace:
             return None
         return VectorTable.load(self.features_dir / project.config.encoder.removeprefix(PREFIX))
 
-    def _image_root(self, images: Path) -> Path:
+    def image_root(self, images: Path) -> Path:
+        """The folder of a pool, resolved. UserError where it is none, holds no image, or overlaps the workspace."""
         root = images.expanduser().resolve()
         if not root.exists():
             raise UserError(f"no such folder: {images}")

@@ -9,6 +9,7 @@ from probal.cli import (  # isort: skip
     results,
     exports,
     imports,
+    backups,
     finish,
     simulate,
     bench,

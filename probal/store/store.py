@@ -13,12 +13,12 @@ from probal.store.grid import GridLeases
 from probal.store.images import Images
 from probal.store.jobs import Jobs
 from probal.store.leases import Leases
-from probal.store.projects import Projects
 from probal.store.results import Results
 from probal.store.rounds import Rounds
+from probal.store.transfer import Transfer
 
 
-class Store(Projects, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
+class Store(Transfer, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
     """A workspace's memory. Safe to share between threads; other processes open their own.
 
     Every method is one transaction of its own (`sync_images` several), and returns after its commit.
