@@ -9,7 +9,14 @@ import streamlit as st
 from probal import support_set
 from probal.errors import UserError
 from probal.ui.context import empty_state, open_workspace, require_project
-from probal.ui.export_view import FORMATS, offer_download, past_exports, preview
+from probal.ui.export_view import (
+    choose_formats,
+    choose_labels,
+    model_files,
+    offer_download,
+    past_exports,
+    preview,
+)
 
 workspace = open_workspace()
 project = require_project()
@@ -22,13 +29,23 @@ if not rows:
         st.switch_page("label.py", query_params={"project": project.name})
     st.stop()
 
-preview(rows)
-chosen = st.pills("Formats", list(FORMATS), format_func=FORMATS.get, selection_mode="multi", default=["csv"])
-if st.button("Export", type="primary", icon=":material/archive:", disabled=not chosen):
+problem = None
+try:
+    wanted, per_class = choose_labels(rows)
+    leaving = support_set.chosen_rows(workspace, project, wanted, per_class)
+except UserError as error:
+    leaving, problem = [], str(error)
+if problem is None:
+    preview(leaving, len(rows))
+else:
+    st.warning(problem, icon=":material/filter_alt_off:")
+
+chosen = choose_formats(project.config.image_root is not None)
+if st.button("Export", type="primary", icon=":material/archive:", disabled=not chosen or problem is not None):
     folder = workspace.exports_dir / f"{project.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     try:
         with st.spinner("Writing …"):
-            report = support_set.export(workspace.store, project, chosen, folder)
+            report = support_set.export(workspace.store, project, chosen, folder, rows=leaving)
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     else:
@@ -36,4 +53,5 @@ if st.button("Export", type="primary", icon=":material/archive:", disabled=not c
         for path, reason in report.skipped:
             st.warning(f"`{path}` was left out: {reason}")
         offer_download(folder)
+model_files(workspace.store, project)
 past_exports(workspace.store.exports(project.id))

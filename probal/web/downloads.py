@@ -20,7 +20,7 @@ def zip_folder(folder: Path, archive: Path) -> Path:
     """Pack a folder's files under the folder's name; images are stored as they are, being compressed already."""
     with zipfile.ZipFile(archive, "w") as packed:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            text = file.suffix in (".csv", ".json")
+            text = file.suffix in (".csv", ".json", ".jsonl", ".md", ".py", ".xml")
             method = zipfile.ZIP_DEFLATED if text else zipfile.ZIP_STORED
             packed.write(file, Path(folder.name) / file.relative_to(folder), compress_type=method)
     return archive
