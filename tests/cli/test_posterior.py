@@ -1,9 +1,8 @@
-"""`probal posterior` and `next --target` on a tiny open_clip model with random weights: the whole loop, no network."""
+"""`probal posterior` and `next --target` on a tiny open_clip model with random weights: the loop, no network."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ P_IMAGE, P_TEXT, D = 32, 16, 10
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_torchvision_importable()
     import open_clip
 
@@ -40,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     }
     state["logit_scale"] = torch.tensor(3.0)
     torch.save(state, folder / "weights.pt")
-    yield folder / "weights.pt"
+    return folder / "weights.pt"
 
 
 @pytest.fixture
