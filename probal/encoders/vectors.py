@@ -52,7 +52,9 @@ class VectorTable:
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, np.ndarray] = {
             "x": self.x,
-            "names": np.array(self.names, dtype=str),
+            "names": np.frombuffer(
+                "\0".join(self.names).encode(), np.uint8
+            ),  # an array of str pads each to the longest
             "named": np.array(self.named),
             "class_names": np.array(self.class_names, dtype=str),
             "scale": np.array(self.scale),
@@ -73,7 +75,7 @@ class VectorTable:
         with np.load(path, allow_pickle=False) as file:
             return cls(
                 x=file["x"],
-                names=tuple(file["names"].tolist()),
+                names=tuple(file["names"].tobytes().decode().split("\0")),
                 named=bool(file["named"]),
                 class_names=tuple(file["class_names"].tolist()),
                 text_x=file["text_x"] if "text_x" in file.files else None,

@@ -109,6 +109,8 @@ def _names(file: str, values: np.ndarray, count: int) -> tuple[str, ...]:
     for row, name in enumerate(names):
         if not name or name in ("None", "nan"):
             raise UserError(f"{file}: row {row} has no name")
+        if not name.isprintable():
+            raise UserError(f"{file}: the name {name!r} of row {row} holds a control character: remove it")
         first = rows.setdefault(name, row)
         if first != row:
             raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -40,8 +41,8 @@ def with_paths(table: VectorTable, root: Path) -> VectorTable:
     strange = next((path for path in found if PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES), None)
     if strange is not None:
         raise UserError(f"the vectors name {strange}, which is not an image file such as .jpg or .png")
-    if len(set(found)) < len(found):
-        twice = next(path for i, path in enumerate(found) if path in found[:i])
+    twice, times = Counter(found).most_common(1)[0]
+    if times > 1:
         raise UserError(f"the vectors name the image {twice} twice: give each image one vector")
     return replace(table, names=tuple(found))
 

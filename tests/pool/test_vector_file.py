@@ -109,6 +109,7 @@ def spoiled(row: int, value: float) -> np.ndarray:
         ({"x": np.array([["a", "b"]])}, "holds <U1; expected numbers"),
         ({"x": X, "path": NAMES[:5]}, "5 names and 7 vectors"),
         ({"x": X, "path": [*NAMES[:6], NAMES[1]]}, "the name 'b/1.png' stands at the rows 1 and 6"),
+        ({"x": X, "path": [*NAMES[:6], "a\nb"]}, "the name .* of row 6 holds a control character"),
         ({"x": X, "path": [*NAMES[:6], " "]}, "row 6 has no name"),
         ({"x": X, "path": np.array(NAMES, dtype=object)}, "path holds Python objects"),
         ({"x": X, "text_x": TEXT[:, :4]}, r"text_x is \[3, 4\] and x is \[7, 5\]"),
