@@ -189,7 +189,8 @@ def _finish(
 ) -> dict[str, Any]:
     right, left = hit.numpy(), rest.numpy().copy()
     left[audit.numpy()] = False
-    found = certify(confidence[left], confidence[audit], ~right[audit], precision)
+    labeled = len(right) - int(left.sum()) - len(audit)
+    found = certify(confidence[left], confidence[audit], ~right[audit], precision, labeled=labeled)
     kept = left & (confidence >= (np.inf if found.threshold is None else found.threshold))
     wrong = int((~right[kept]).sum())
     return {

@@ -2,7 +2,7 @@
 
 Learn then test (Angelopoulos et al. 2021, arXiv 2110.01052) for selective classification: thresholds on the
 confidence are tried from the strictest down, each by an exact test on audit images that no model was fitted on,
-until one fails. m audit images, U images to be labeled by the model.
+until one fails. m audit images, U images that the model is to label.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_GRID = 200
+"""Thresholds tried at most."""
 
 
 @dataclass(frozen=True)
@@ -39,67 +42,64 @@ def certify(
     audit_wrong: ArrayLike,
     precision: float,
     level: float = 0.95,
+    labeled: int = 0,
     finite: bool = True,
 ) -> Certificate:
     """The largest set of images [U] that can be labeled at this precision, by `audit_wrong` [m] booleans.
 
-    Images at or above a threshold, audit ones and others, are one finite population of which the audit ones are a
-    uniform sample; `count_bound` bounds the wrong ones in it and so those not in the sample. The walk over
-    the audit's confidences begins where no error at all would suffice, which depends on no label; with a large
-    audit further walks begin at twice as many audit images, four times, …, and 1 − level is shared among them.
-    Each walk stops at its first failure, so that no correction for the number of thresholds is due (fixed-sequence
-    testing). With `finite=False` the m are another sample of the same kind of images, such as a test set.
-
-    The promise is exact where the U are like the audit images. Labeling chose from the pool before, which leaves
-    the U easier (uncertain ones are gone) or slightly harder (typical ones are gone).
+    The audit is a uniform sample of the whole pool: m of m + U + `labeled` images. `count_bound` bounds the images
+    that are wrong at or above a threshold, and all of these but the audit's own may lie among the U: whatever the
+    labeling took from the pool before, easy images or hard ones, it cannot leave more wrong ones than there were. The
+    walk over a grid of the images' confidences begins where no error at all would suffice, which depends on no
+    label; where much more could be kept, further walks begin at twice as many images, four times, …, and 1 − level
+    is shared among them. Each walk stops at its first failure, so that no correction for the number of thresholds
+    is due (fixed-sequence testing). With `finite=False` the m are another sample of such images, a test set.
 
     Raises ValueError for shapes that do not fit, confidences that are not finite, or shares outside (0, 1).
     """
     rest, sample, wrong = _checked(confidence, audit_confidence, audit_wrong)
-    if not (0 < precision < 1 and 0 < level < 1):
+    if not (0 < precision < 1 and 0 < level < 1) or labeled < 0:
         raise ValueError(f"precision and level must be between 0 and 1, got {precision} and {level}")
-    order = np.argsort(-sample, kind="stable")
-    sample, errors = sample[order], np.cumsum(wrong[order])
-    steps = np.flatnonzero(np.append(np.diff(sample) < 0, True)) if len(sample) else np.empty(0, int)
-    # images of one confidence are kept or left together; below the least of the audit nothing is known but the rate
-    thresholds = [*sample[steps].tolist(), *([-math.inf] if len(sample) else [])]
-    taken = [*(steps + 1).tolist(), *([len(sample)] if len(sample) else [])]
-    ascending = np.sort(rest)
-    kept = [len(rest) - int(np.searchsorted(ascending, t, side="left")) for t in thresholds]
+    m, others = len(sample), len(rest) + labeled
+    everything = np.sort(np.concatenate([rest, sample]))[::-1]
+    at = np.unique(np.linspace(0, len(everything) - 1, min(_GRID, len(everything))).round().astype(int))
+    thresholds = np.unique(everything[at])[::-1]  # the strictest first
+    kept = len(rest) - np.searchsorted(np.sort(rest), thresholds, side="left")
+    errors = int(wrong.sum()) - np.searchsorted(np.sort(sample[wrong]), thresholds, side="left")
 
-    def most_wrong(i: int, k: int, alpha: float) -> int:
-        return _most_wrong(k, taken[i], kept[i], kept[i] + taken[i] if finite else None, alpha)
+    def most_wrong(k: int, alpha: float) -> int:
+        if finite:
+            return int(count_bound(k, m, m + others, alpha)) - k
+        return math.ceil(count_bound(k, m, None, alpha) * others)
 
     def passes(i: int, k: int, alpha: float) -> bool:
         allowed = math.floor((1 - precision) * kept[i] + 1e-9)
         if not finite:
-            return most_wrong(i, k, alpha) <= allowed
-        return _chance(k, taken[i], kept[i] + taken[i], k + allowed + 1) <= alpha  # as the bound, in one step
+            return most_wrong(k, alpha) <= allowed
+        return _chance(k, m, m + others, k + allowed + 1) <= alpha  # as the bound, in one step
 
     def first(alpha: float, least: int) -> int | None:
-        enough = (i for i in range(len(taken)) if taken[i] >= least and kept[i])
-        return next((i for i in enough if passes(i, 0, alpha)), None)
+        return next((i for i in range(len(kept)) if kept[i] >= least and passes(i, 0, alpha)), None)
 
     alpha = 1 - level
     start = first(alpha, 1)
     best = None
     if start is not None:
-        walks = 1 + int(math.log2(len(sample) / taken[start]))
+        walks = 1 + int(math.log2(len(rest) / kept[start]))
         alpha /= walks
         for walk in range(walks):
-            at = first(alpha, taken[start] * 2**walk)
-            while at is not None and at < len(taken) and passes(at, int(errors[taken[at] - 1]), alpha):
-                best = at if best is None else max(best, at)
-                at += 1
+            i = first(alpha, int(kept[start]) * 2**walk)
+            while i is not None and i < len(kept) and passes(i, int(errors[i]), alpha):
+                best = i if best is None else max(best, i)
+                i += 1
     needed = math.ceil(math.log(1 - level) / math.log(precision))
     if best is None:
         return Certificate(precision, level, None, 0, 0, 0, 0, needed)
-    threshold = thresholds[best]
-    if not math.isfinite(threshold):
-        threshold = float(min(ascending[0], sample[-1]))
-    k = int(errors[taken[best] - 1])
-    bound = most_wrong(best, k, alpha)
-    return Certificate(precision, level, threshold, kept[best], bound, taken[best], k, needed)
+    k, threshold = int(errors[best]), float(thresholds[best])
+    audit_kept = int((sample >= threshold).sum())
+    return Certificate(
+        precision, level, threshold, int(kept[best]), most_wrong(k, alpha), audit_kept, k, needed
+    )
 
 
 def count_bound(wrong: int, n: int, population: int | None, alpha: float) -> float:
@@ -128,13 +128,6 @@ def _chance(wrong: int, n: int, population: int, all_wrong: int) -> float:
     from scipy.stats import hypergeom  # takes a second to load, which no page should wait for
 
     return float(hypergeom.cdf(wrong, population, all_wrong, n))
-
-
-def _most_wrong(wrong: int, n: int, kept: int, population: int | None, alpha: float) -> int:
-    """Bound on the wrong ones among the `kept`, which are not in the sample."""
-    if population is not None:
-        return int(count_bound(wrong, n, population, alpha)) - wrong
-    return math.ceil(count_bound(wrong, n, None, alpha) * kept)
 
 
 def _checked(

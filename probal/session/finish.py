@@ -76,6 +76,7 @@ def plan(session: Session, precision: float, level: float = LEVEL) -> FinishPlan
         (called != given)[tested],
         precision,
         level,
+        labeled=int(((roles != Role.TEST) & ~rest & ~tested).sum()),
         finite=tested_role is Role.AUDIT,
     )
     threshold = np.inf if certificate.threshold is None else certificate.threshold

@@ -43,7 +43,7 @@ def test_the_promise_holds_and_is_worth_something(finite: bool):
         confidence, right = _world(rng, 600)
         audit = np.zeros(600, bool)
         audit[rng.permutation(600)[:120]] = True
-        found = certify(confidence[~audit], confidence[audit], ~right[audit], precision, level, finite)
+        found = certify(confidence[~audit], confidence[audit], ~right[audit], precision, level, finite=finite)
         kept = confidence[~audit] >= (math.inf if found.threshold is None else found.threshold)
         assert kept.sum() == found.kept
         assert found.most_wrong <= (1 - precision) * found.kept + 1e-9
@@ -51,6 +51,25 @@ def test_the_promise_holds_and_is_worth_something(finite: bool):
         share.append(found.kept / 480)
     assert broken / replicates <= (1 - level) + 3 * math.sqrt(level * (1 - level) / replicates)
     assert np.mean(share) > 0.3
+
+
+@pytest.mark.parametrize("easy_first", [True, False])
+def test_the_promise_holds_whatever_the_labeling_took_from_the_pool(easy_first: bool):
+    rng = np.random.default_rng(6)
+    replicates, broken, level, precision = 120, 0, 0.8, 0.9
+    for _ in range(replicates):
+        confidence, right = _world(rng, 600)
+        order = rng.permutation(600)
+        audit, pool = order[:120], order[120:]
+        # takes the right and sure ones, as typical images are, or the doubtful ones
+        taken = pool[np.argsort(-(confidence + right)[pool] * (1 if easy_first else -1))[:150]]
+        rest = np.setdiff1d(pool, taken)
+        found = certify(
+            confidence[rest], confidence[audit], ~right[audit], precision, level, labeled=len(taken)
+        )
+        kept = rest[confidence[rest] >= (math.inf if found.threshold is None else found.threshold)]
+        broken += bool((~right[kept]).sum() > (1 - precision) * len(kept))
+    assert broken / replicates <= (1 - level) + 3 * math.sqrt(level * (1 - level) / replicates)
 
 
 def test_too_few_audit_images_promise_nothing_whatever_they_say():
@@ -77,7 +96,7 @@ def test_a_large_audit_is_not_lost_to_one_early_mistake():
     assert certify(confidence, confidence, wrong, 0.98).kept == 1000
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_a_mistake_more_and_a_higher_precision_never_keep_more(seed: int):
     rng = np.random.default_rng(seed)
