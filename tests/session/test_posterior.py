@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from probal.errors import UserError
-from probal.posterior import Damping, InfoNCE
+from probal.posterior import Damping, InfoNCE, SigLIP
 from probal.session import Session, posterior_files
 from probal.session.engine import Engine
 from probal.session.estimate import estimator_of, likelihood_of
@@ -15,7 +15,7 @@ from probal.session.posterior_files import PosteriorRecord
 from probal.session.text_pairs import TextPair
 from probal.session.vectors import ProjectVectors
 from probal.types import Event, EventKind, Role
-from tests.session.conftest import audit_ids, label
+from tests.session.conftest import ColourEncoder, audit_ids, label
 
 
 def estimate(session: Session, pseudo_count: float = 200.0) -> PosteriorRecord:
@@ -224,6 +224,22 @@ def test_a_pseudo_count_is_positive(session: Session, count: float) -> None:
 def test_published_factors_are_of_a_model_with_layers(session: Session, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no folder"):
         estimator_of(session.workspace, session.project).published(tmp_path / "none", Damping.EXACT)
+
+
+def test_a_model_with_a_logit_bias_has_siglips_curvature(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = estimator_of(session.workspace, session.project).label_free(Damping.EXACT, 200.0)
+    monkeypatch.setattr(ColourEncoder, "logit_bias", -10.0, raising=False)
+    siglip = estimator_of(session.workspace, session.project).label_free(Damping.EXACT, 200.0)
+    assert likelihood_of(siglip.record) == SigLIP(15.0, -10.0)
+    prototypes = ProjectVectors(session.workspace, session.project).space.prior().mean
+    engine = engine_of(session)
+    images = ProjectVectors(session.workspace, session.project).images(Role.POOL)
+    z = engine.towers.embeddings([image.content_hash for image in images])
+    expected = SigLIP(15.0, -10.0).ggn(z, prototypes) * 200.0 / len(z)
+    torch.testing.assert_close(siglip.image.curvature.ggn, expected, rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(siglip.image.curvature.ggn, plain.image.curvature.ggn, rtol=0.1)
 
 
 def test_the_loss_comes_back_from_the_record(record: PosteriorRecord) -> None:
