@@ -114,7 +114,7 @@ def replicate(of: World, setting: Setting, seed: int) -> dict[str, Any]:
             }
         )
         if seen:
-            advised.append(_advice(looks, calls, rest, setting, seed))
+            advised.append(_advice(looks, calls, rest, seed))
         room = setting.budget - len(labeled) - seen
         if room <= 0:
             break
@@ -144,7 +144,7 @@ def _accuracy(posterior: AdapterPosterior, x: Tensor, y: Tensor) -> float:
 
 
 def _advice(
-    looks: Sequence[dict[str, Any]], calls: Sequence[Tensor], rest: Tensor, setting: Setting, seed: int
+    looks: Sequence[dict[str, Any]], calls: Sequence[Tensor], rest: Tensor, seed: int
 ) -> dict[str, Any]:
     n = looks[-1]["audit"]
     hits = np.array([[c == "1" for c in each["hits"][:n]] for each in looks])
@@ -154,8 +154,7 @@ def _advice(
         [each["train"] for each in looks],
         np.random.default_rng(seed),
         agreement,
-        setting.pool,
-        len(looks) - 1,
+        round_index=len(looks) - 1,
     )
     kept = advice.to_dict()
     return {key: kept[key] for key in ("verdict", "projected", "low", "high", "agreement")} | {

@@ -53,8 +53,7 @@ def advise(
         labels,
         np.random.default_rng(derive_seed(project.config.seed, "stopping", last.index)),
         _agreement(workspace, project, last.index),
-        held_out.population,
-        last.index,
+        round_index=last.index,
     )
     workspace.store.set_setting(project.id, STOPPING, advice.to_dict())
     return advice

@@ -250,11 +250,9 @@ class Session:
                 break
         else:
             return None
-        population = None if role is Role.TEST else len(images) + len(self._vectors.images(Role.POOL))
         return HeldOut(
             source=role,
             image_ids=np.array([image.id for image, _ in labels]),
             x=self._vectors.read([image for image, _ in labels]),
             y=torch.tensor([y for _, y in labels], dtype=torch.int64),
-            population=population,
         )
