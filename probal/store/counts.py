@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import and_, bindparam, func, select
 
-from probal.store.labels import answers, current, is_void
+from probal.store.labels import NOW, answers, current, is_void
 from probal.store.repository import PROJECT, Repository
 from probal.store.schema import annotation, image
 from probal.types import EventKind, ImageState, Role
@@ -17,7 +17,8 @@ _BY_CLASS = (
 )
 
 _ANSWER = answers(annotation.c.project_id == PROJECT)
-_FLAGGED = select(_ANSWER.c.image_id).where(_ANSWER.c.flag > _ANSWER.c.label).order_by(_ANSWER.c.image_id)
+_THEN = answers(annotation.c.project_id == PROJECT, until=True)
+_FLAGGED = select(_THEN.c.image_id).where(_THEN.c.flag > _THEN.c.label).order_by(_THEN.c.image_id)
 _SPENT = (
     select(func.count())
     .select_from(_ANSWER)
@@ -56,10 +57,11 @@ class Counts(Repository):
         with self._db.read() as connection:
             return connection.scalar(_SPENT, {"project_id": project_id}) or 0
 
-    def flagged_images(self, project_id: int) -> list[int]:
-        """Images that a flag took out of the queue."""
+    def flagged_images(self, project_id: int, until: int | None = None) -> list[int]:
+        """Images that a flag took out of the queue; as of event row `until` if given."""
+        parameters = {"project_id": project_id, "until": NOW if until is None else until}
         with self._db.read() as connection:
-            return list(connection.scalars(_FLAGGED, {"project_id": project_id}))
+            return list(connection.scalars(_FLAGGED, parameters))
 
     def skipped_images(self, project_id: int, role: Role) -> int:
         """Images of this role that were skipped and have no label."""

@@ -25,7 +25,7 @@ MODEL = "adapter"
 
 
 def choose_labels(rows: Sequence[ExportRow]) -> tuple[Filter, int | None]:
-    """Which labels leave; and how many per class in a curated set, None for all. Asks only what makes a difference."""
+    """Which labels leave; and how many per class in a curated set, None for all."""
     rounds = sorted({row.round for row in rows if row.round is not None})
     people = sorted({row.annotator for row in rows})
     given = [kind for kind in GIVEN if any(row.given == kind for row in rows)]

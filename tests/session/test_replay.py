@@ -1,0 +1,53 @@
+"""A round replayed: the same however much was labeled since, and honest where something has changed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from PIL import Image
+
+from probal.errors import UserError
+from probal.session import Session
+from probal.session.replay import replay
+from probal.types import Event, EventKind
+from tests.session.conftest import audit_ids, label
+
+
+@pytest.fixture
+def rounds(session: Session, truth: dict[str, str]) -> Session:
+    """Three rounds; labels, a flag, an undo and images in somebody's hands between them."""
+    store, own = session.store, session.project.id
+    ids = label(session, truth, [each.image_id for each in session.propose(6)])
+    session.record([Event("undo", EventKind.UNDO, "oracle", target_event_id=ids[0])])
+    session.record([Event("flag", EventKind.FLAG, "oracle", image_id=session.propose(4)[0].image_id)])
+
+    store.lease(own, "ann", "window", 5, datetime.now(UTC))
+    session.propose(7, "bald")
+    label(session, truth, audit_ids(session)[:4])
+    label(session, truth, [each.image_id for each in session.propose(8, "power-margin")])
+    return session
+
+
+@pytest.mark.parametrize("index", range(5))
+def test_every_round_comes_out_the_same(rounds: Session, index: int) -> None:
+    before = rounds.store.watermark(rounds.project.id), len(rounds.store.rounds(rounds.project.id))
+    found = replay(rounds, index)
+    assert found.differences == ()
+    assert found.identical
+    assert found.recorded == found.replayed
+    assert len(found.recorded) > 3
+    assert (rounds.store.watermark(rounds.project.id), len(rounds.store.rounds(rounds.project.id))) == before
+
+
+def test_images_that_came_since_are_told(rounds: Session, tmp_path) -> None:
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "images" / "new.png")
+    rounds.prepare()
+    found = replay(rounds, 0)
+    assert not found.identical
+    assert found.differences[0].startswith("the candidates are others")
+
+
+def test_a_round_that_is_not_there(rounds: Session) -> None:
+    with pytest.raises(UserError, match="'colours' has no round 9; there are 0 to 4"):
+        replay(rounds, 9)
