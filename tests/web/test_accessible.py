@@ -1,0 +1,63 @@
+"""The labeling surface under axe-core: no serious or critical finding, in either theme, at either width."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from probal.workspace import Workspace
+from tests.web.harness import ROOT, Harness, painted, strike
+from tests.web.test_grid_api import pool_of, predict
+
+pytestmark = pytest.mark.browser
+
+DARK = {
+    "--st-text-color": "#e6e9ed",
+    "--st-background-color": "#12161b",
+    "--st-secondary-background-color": "#1b2129",
+    "--st-primary-color": "#12897f",
+}
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core holds against the surface, as `rule: element`."""
+    page.wait_for_timeout(400)  # colours in the middle of a transition are nobody's
+    answer = Axe().run(page, context=ROOT, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
+        for rule in answer["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    browser: Browser, harness: Harness, workspace: Workspace, theme: str, width: int
+) -> None:
+    pool = pool_of(workspace, harness.project)
+    predict(workspace, harness.project, pool, [0.9] * len(pool))
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(harness.url)
+    if theme == "dark":
+        for name, value in DARK.items():
+            page.evaluate("([name, value]) => document.body.style.setProperty(name, value)", [name, value])
+        page.evaluate("document.body.style.background = 'var(--st-background-color)'")
+    painted(page)
+    for key in "123":
+        strike(page, key)
+    page.locator("[data-testid=why] summary").click()
+    assert findings(page) == []
+    page.keyboard.press("?")
+    assert findings(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("f")
+    assert findings(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.wait_for_selector("[data-testid=grid][data-page] .pal-tile")
+    page.locator(".pal-tile").first.click()
+    assert findings(page) == []
+    page.close()
