@@ -1,7 +1,8 @@
 """The loop with an oracle in the annotator's place: what labeling would have bought, strategy by strategy."""
 
-from probal.simulate.learner import AdapterLearner, Learner, Round
+from probal.simulate.learner import Learner, Round
 from probal.simulate.many import OwnLearner, Run, do, result_of, simulate
+from probal.simulate.own import AdapterLearner
 from probal.simulate.play import play
 from probal.simulate.record import record_beside
 from probal.simulate.source import BARE_SCALE, TEXT_SCALE, Source, load_source

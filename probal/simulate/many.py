@@ -10,7 +10,8 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed
 
 from probal.errors import UserError
-from probal.simulate.learner import AdapterLearner, Learner
+from probal.simulate.learner import Learner
+from probal.simulate.own import AdapterLearner
 from probal.simulate.play import play
 from probal.simulate.record import Record, run_key
 from probal.simulate.source import Report, Source

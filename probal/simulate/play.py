@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from probal.evaluation import accuracy, debiased_ece, ece, nll
+from probal.evaluation.metrics import accuracy, debiased_ece, ece, nll
 from probal.simulate.learner import Learner, Round
 from probal.simulate.task import NO_CLASS, Task
 from probal.threads import single_thread
