@@ -93,9 +93,9 @@ def _called(path: Path, image_ids: np.ndarray) -> np.ndarray | None:
     if saved is None:
         return None
     row = {image_id: i for i, image_id in enumerate(saved.image_ids.tolist())}
-    rows = [row.get(image_id) for image_id in image_ids.tolist()]
-    if None in rows:
+    if not row.keys() >= set(image_ids.tolist()):
         return None
+    rows = [row[image_id] for image_id in image_ids.tolist()]
     return np.asarray(saved.class_ids[saved.probabilities[rows].argmax(1)])
 
 
