@@ -24,7 +24,7 @@ _HARNESS = tuple(
     import_module(f"probal.{name}") for name in ("simulate.play", "simulate.task", "evaluation.metrics")
 )
 """Code that a peer's results depend on beside its own: kept runs are done again when it changes."""
-REGULARIZATIONS = (1.0, 10.0, 100.0)
+REGULARIZATIONS = (1.0, 10.0, 100.0, 1000.0)
 """Settings tried of logistic regression: scikit-learn's C, its default first. Unit rows want less shrinking."""
 
 
