@@ -148,9 +148,10 @@ def _held_out(
     learning_rate: float,
     losses: list[float],
 ) -> EpochRecord:
-    of_image: GeneralizedGaussian = image(z_image)
-    of_text: GeneralizedGaussian = text(z_text)
-    total = pair_loss(of_image, of_text, z_image, z_text, settings.cross_weight).total().double()  # [m]
+    # in float64: a far pair under a box-like density, (r/α)^16, overflows float32, and is only a bad epoch
+    of_image, of_text = _double(image(z_image)), _double(text(z_text))
+    z_image, z_text = z_image.double(), z_text.double()
+    total = pair_loss(of_image, of_text, z_image, z_text, settings.cross_weight).total()  # [m]
     if not bool(torch.isfinite(total).all()):
         raise FloatingPointError("ProbVLM's held-out likelihood is not finite: lower learning_rate")
     m = len(total)
@@ -163,3 +164,7 @@ def _held_out(
         calibration_error=calibration_error(found),
         mean_error=float((of_image.mean - z_text).square().mean().sqrt()),
     )
+
+
+def _double(density: GeneralizedGaussian) -> GeneralizedGaussian:
+    return GeneralizedGaussian(density.mean.double(), density.alpha.double(), density.beta.double())

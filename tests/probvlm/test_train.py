@@ -1,6 +1,7 @@
 """Training: finds a known noise, chooses by uncertainty, steps its schedule, and fails out loud."""
 
 import dataclasses
+import math
 from itertools import pairwise
 
 import pytest
@@ -145,3 +146,13 @@ def test_bad_pairs_are_refused():
             Pairs(images, texts)
     with pytest.raises(UserError, match="share one text"):
         train(Pairs(torch.randn(20, D), torch.ones(20, D)), QUICK, generator())
+
+
+def test_a_held_out_pair_far_from_the_rest_is_a_bad_epoch_and_no_crash():
+    images = torch.zeros(64, 4) + 1e-6 * torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    texts = images.clone()
+    texts[0] = 50.0  # wherever the split puts it, one side meets it unprepared
+    for seed in range(4):
+        settings = Settings(hidden=8, epochs=3, held_out_texts=False, held_out=0.3)
+        model = train(Pairs(images, texts), settings, torch.Generator().manual_seed(seed))
+        assert all(math.isfinite(record.nll) for record in model.history)
