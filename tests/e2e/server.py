@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -27,26 +28,45 @@ def free_port() -> int:
 @contextmanager
 def running(workspace: Path, log: Path) -> Iterator[str]:
     """Serves the workspace and yields the address; stops it as Ctrl-C would, and the worker with it."""
-    port = free_port()
-    with log.open("ab") as output:
-        flags = f"--server.port {port} --server.fileWatcherType none --server.headless true".split()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *flags],
-            cwd=ROOT,
-            env={**os.environ, "PROBAL_WORKSPACE": str(workspace), "OMP_NUM_THREADS": "1"},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        _wait(server, port, log)
-        yield f"http://127.0.0.1:{port}"
-        server.send_signal(signal.SIGINT)
-        server.wait(STOP_SECONDS)
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+    with Server(workspace, log) as server:
+        yield server.url
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(STOP_SECONDS)
+
+
+class Server:
+    """The app on a port of its own that it keeps through `kill` and `start`."""
+
+    def __init__(self, workspace: Path, log: Path) -> None:
+        self._workspace, self._log, self._port = workspace, log, free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.start()
+
+    def start(self) -> None:
+        """Start the process; returns once it answers."""
+        flags = f"--server.port {self._port} --server.fileWatcherType none --server.headless true".split()
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "app.py", *flags],
+                cwd=ROOT,
+                env={**os.environ, "PROBAL_WORKSPACE": str(self._workspace), "OMP_NUM_THREADS": "1"},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        _wait(self.process, self._port, self._log)
+
+    def kill(self) -> None:
+        """End the server and all that it started at once, as a power cut would."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:

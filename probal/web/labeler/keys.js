@@ -1,6 +1,7 @@
 /* keys.js: what a struck key means. Kept apart from label.js, which says what then happens. */
 
 Labeler.prototype.key = function (event) {
+  if (this.view.root.isConnected && this.dismissAlarm()) return;
   if (!this.view.root.isConnected || this.flagSheet.dialog.open || this.personSheet.dialog.open || isTyping(event)) return;
   const key = event.key.toLowerCase();
   if (this.help.open) {
@@ -12,6 +13,18 @@ Labeler.prototype.key = function (event) {
   event.preventDefault();
   if (key === "c" || key === "r") event.stopPropagation(); // Streamlit's own: clear the cache, run again
   if (!event.repeat) run();
+};
+
+/** Without its server Streamlit lays a sheet over the page. Labeling goes on without it, so a key clears the
+    sheet away; the key itself counts for nothing, since the image was covered. */
+Labeler.prototype.dismissAlarm = function () {
+  const alarm = document.querySelector("[data-testid=stDialog], [role=dialog]:not(.pal-sheet)");
+  const close = alarm?.querySelector("button[aria-label=Close], button[aria-label=close]");
+  if (!close || !this.stream?.trouble && !this.stream?.queue.offline || !/^Connection error/.test(alarm.innerText.trim())) return false;
+  close.click();
+  this.view.root.focus({ preventScroll: true });
+  this.view.shake();
+  return true;
 };
 
 /** What this key does, or undefined if it is none of ours. */
