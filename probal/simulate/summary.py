@@ -36,7 +36,8 @@ class Group:
     series: dict[str, list[Mapping[str, Any]]]
     """By the name shown: the strategy, and the adapter where there are several."""
     baseline: dict[str, str]
-    """Name -> the random sampling that it is measured against, that of its own adapter; absent where none ran."""
+    """Name -> the random sampling that it is measured against, that of its own adapter or
+    else the first; absent where none ran."""
 
     def curve(self, name: str, metric: str = "accuracy", budget: int | None = None) -> Curve:
         """One metric of one strategy, as far as `budget`."""
@@ -84,7 +85,10 @@ def _series(runs: Runs, several: bool) -> tuple[dict[str, list[Mapping[str, Any]
         ending = f" · {run['adapter']}" if several else ""
         series.setdefault(run["strategy"] + ending, []).append(run)
         rival[run["strategy"] + ending] = BASELINE + ending
-    return series, {name: other for name, other in rival.items() if other in series}
+    # other tools bring no random sampling of their own adapter: the first there is
+    first = next((name for name in series if name.split(" · ")[0] == BASELINE), None)
+    found = {name: other if other in series else first for name, other in rival.items()}
+    return series, {name: other for name, other in found.items() if other is not None}
 
 
 def summarize(group: Group, budget: int | None = None) -> list[Summary]:

@@ -65,6 +65,12 @@ def test_every_adapter_has_its_own_random():
     assert gain["random · linear"] is None
 
 
+def test_another_tool_without_random_is_held_against_the_first():
+    other = [run("tool/margin", seed, [0.5, 0.6, 0.7], adapter="logistic") for seed in range(3)]
+    (group,) = groups(RUNS + other)
+    assert group.baseline["tool/margin · logistic"] == "random · bayes"
+
+
 def test_sources_and_batch_sizes_are_not_mixed():
     more = [run("auto", 0, [0.5, 0.6], source="other"), run("auto", 0, [0.5, 0.6], batch_size=20)]
     assert [(each.source, each.batch_size) for each in groups(RUNS + more)] == [
