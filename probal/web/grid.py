@@ -67,7 +67,7 @@ def _waiting(
     store = workspace.store
     latest = store.latest_round(project.id)
     since = store.events(project.id, after_row=0 if latest is None else latest.event_watermark)
-    active = {one.event.image_id for one in since if one.active and one.event.kind in ANSWERS}
+    active = {one.event.image_id or 0 for one in since if one.active and one.event.kind in ANSWERS}
     left = ~np.isin(predictions.records["image_id"], [*active, *on_their_way])
     groups = predictions.groups()
     return {
