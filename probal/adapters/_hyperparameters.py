@@ -27,7 +27,7 @@ from probal.adapters._softmax_gp import Mode, find_mode
 AMPLITUDE = 16.0
 """Centre of the amplitude's log-normal hyperprior. Low: the first ten labels may not undo a good prior, and where
 there is none leave-one-out moves it to hundreds as soon as there is something to gain."""
-AMPLITUDE_BARE = 256.0
+AMPLITUDE_BARE = 1024.0
 """The centre without any prototype: there is no prior to undo."""
 _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD = math.log(2.0)
