@@ -13,6 +13,7 @@ const UNCERTAINTIES = [
   ["epistemic", "for lack of labels"],
 ];
 const NEAREST = 4;
+const CLEAR = 0.8; // a likeliest class above this is no contest
 
 class Why {
   /** `ask` gets a path of the API and returns a promise of its answer. */
@@ -43,6 +44,7 @@ class Why {
     if (PHASES[phase]) return PHASES[phase];
     const [first, second] = contested ?? [];
     if (!first || !second) return `picked for its ${phase}`;
+    if (first[1] > CLEAR) return `among the least sure of those left: ${this.share(first)}`;
     return `undecided between ${this.share(first)} and ${this.share(second)}`;
   }
 
