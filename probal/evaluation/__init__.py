@@ -10,7 +10,7 @@ from probal.evaluation.audit import (
 from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
 from probal.evaluation.drift import Drift, detect_drift
 from probal.evaluation.learning_curve import Projection, project_gain
-from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll
+from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll, reliability
 from probal.evaluation.mistakes import (
     Agreement,
     OddAnnotator,
@@ -55,6 +55,7 @@ __all__ = [
     "nll",
     "odd_annotators",
     "project_gain",
+    "reliability",
     "repeat_agreement",
     "risk_coverage",
     "spent_level",

@@ -76,6 +76,18 @@ def debiased_ece(
     return _gap(confidence, index, p.argmax(1) == y, bins) - float(np.mean(chance))
 
 
+def reliability(probs: ArrayLike, labels: ArrayLike, bins: int = 10) -> list[tuple[float, float, int]]:
+    """Points of a reliability diagram: (mean confidence, share of hits, images) of each bin that is not empty.
+
+    Equal intervals of the confidence as in `ece`, in rising order. Raises ValueError as `ece` does.
+    """
+    p, y = _checked(probs, labels)
+    confidence, index = _bins(p, bins, "width")
+    hit = p.argmax(1) == y
+    inside = [index == b for b in range(bins)]
+    return [(float(confidence[i].mean()), float(hit[i].mean()), int(i.sum())) for i in inside if i.any()]
+
+
 def _bins(p: NDArray[np.float64], bins: int, scheme: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Confidence and bin of each image, [N] and [N]."""
     if bins < 1:

@@ -26,7 +26,7 @@ from probal.random import derive_seed
 from probal.session.advice import advise
 from probal.session.ambiguity import project_probvlm, with_ambiguity, with_score
 from probal.session.engine import Engine, Fit
-from probal.session.measure import HeldOut, measure
+from probal.session.measure import HeldOut, measure, pool_uncertainty
 from probal.session.prepare import prepare
 from probal.session.proposals import describe
 from probal.session.snapshot import write_snapshot
@@ -167,7 +167,7 @@ class Session:
         )
         self._save_snapshot(written, fit)
         whole = found if aim is None else self._engine.candidates(fit)
-        self._save_predictions(whole.images, whole.state)
+        self._save_predictions(whole.images, whole.state, written)
         return self.store.proposals(written.id)
 
     def evaluate(self) -> list[Metric]:
@@ -225,16 +225,22 @@ class Session:
         relative = path.relative_to(self.workspace.path).as_posix()
         self.store.add_snapshot(self.project.id, written.id, relative, digest)
 
-    def _save_predictions(self, images: Sequence[ImageInfo], state: AcquisitionState) -> None:
-        """What the model says about the unlabeled pool, for the grid."""
+    def _save_predictions(self, images: Sequence[ImageInfo], state: AcquisitionState, of: Round) -> None:
+        """What the model says about the unlabeled pool, for the grid, and how unsure it is on the whole."""
         rows = state.candidates
         found = state.uncertainty
+        predictive, total, aleatoric = (
+            each[rows].numpy() for each in (found.predictive, found.total, found.aleatoric)
+        )
         write_predictions(
             predictions_path(self.workspace.snapshots_dir, self.project.id),
             [images[i].id for i in rows.tolist()],
             [each.id for each in self.classes],
-            *(each[rows].numpy() for each in (found.predictive, found.total, found.aleatoric)),
+            predictive,
+            total,
+            aleatoric,
         )
+        self.store.add_metrics(self.project.id, [pool_uncertainty(of, total, aleatoric)])
 
     def _held_out(self) -> HeldOut | None:
         """The test labels where the user brought some, else the audit labels; None before the first."""

@@ -5,6 +5,7 @@ Shapes use the glossary of `probal.types`; m held-out images.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,14 @@ import torch
 from torch import Tensor
 
 from probal.adapters import Adapter
-from probal.evaluation import PRELIMINARY_BELOW, accuracy_interval, ece, nll
+from probal.evaluation import (
+    PRELIMINARY_BELOW,
+    accuracy_interval,
+    debiased_ece,
+    ece,
+    nll,
+    reliability,
+)
 from probal.gaussian import GaussianEmbedding
 from probal.session.snapshot import read_held_out
 from probal.types import Metric, Role, Round
@@ -47,25 +55,35 @@ def measure(
 ) -> list[Metric]:
     """Accuracy with its 95 % interval, NLL and ECE of each round; audit rounds get the random control too.
 
-    With a test set only the last round is new. `snapshot` names the file of a round's predictions.
+    The last round also gets `confusion`, whose detail counts [class id, called class id, images] where there are
+    any, and `debiased_ece`, whose detail has the points of `reliability`. With a test set only the last round is new. `snapshot` names the file of a round's predictions.
     """
     todo = rounds[-1:] if held_out.source is Role.TEST else rounds
     metrics = [metric for each in todo for metric in _of_round(each, snapshot(each.index), held_out)]
+    metrics += _of_last(rounds[-1], snapshot(rounds[-1].index), held_out)
     if held_out.source is Role.AUDIT and len(held_out.y) >= _CONTROL_MINIMUM:
         metrics.append(_random_control(rounds[-1], held_out, adapter, prior))
     return metrics
 
 
-def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
+def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Probabilities [m,C] of a round for the held-out images it predicted, their y [m], and the class ids [C]."""
     saved = read_held_out(path)
     if saved is None:
-        return []
+        return None
     row = {image_id: i for i, image_id in enumerate(saved.image_ids.tolist())}
     known = [i for i, image_id in enumerate(held_out.image_ids.tolist()) if image_id in row]
     if not known:
+        return None
+    probs = saved.probabilities[[row[int(held_out.image_ids[i])] for i in known]]
+    return probs, held_out.y.numpy()[known], saved.class_ids
+
+
+def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
+    found = _known(path, held_out)
+    if found is None:
         return []
-    probs = saved.probabilities[[row[int(held_out.image_ids[i])] for i in known]]  # [m,C]
-    y = held_out.y.numpy()[known]
+    probs, y, _ = found
     correct = int((probs.argmax(1) == y).sum())
     low, high = accuracy_interval(correct, len(y))
     detail = {"source": str(held_out.source)}
@@ -80,6 +98,35 @@ def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
         metric("nll", float(nll(probs, y))),
         metric("ece", float(ece(probs, y))),
     ]
+
+
+def _of_last(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
+    found = _known(path, held_out)
+    if found is None:
+        return []
+    probs, y, class_ids = found
+    called = probs.argmax(1)
+    pairs = Counter(zip(class_ids[y].tolist(), class_ids[called].tolist(), strict=True))
+    counts = [[*pair, n] for pair, n in sorted(pairs.items())]
+    source = str(held_out.source)
+
+    def metric(name: str, value: float, detail: dict[str, object]) -> Metric:
+        few = len(y) < PRELIMINARY_BELOW
+        told = {"source": source, **detail}
+        return Metric(name, value, None, None, len(y), of.n_labels, of.index, few, told)
+
+    return [
+        metric("confusion", float((called != y).mean()), {"counts": counts}),
+        metric("debiased_ece", debiased_ece(probs, y), {"bins": [list(b) for b in reliability(probs, y)]}),
+    ]
+
+
+def pool_uncertainty(of: Round, total: np.ndarray, aleatoric: np.ndarray) -> Metric:
+    """Mean predictive entropy of the unlabeled pool, nats, from that of its images [N] and the aleatoric part [N]."""
+    mean, part = (float(each.mean()) if len(each) else 0.0 for each in (total, aleatoric))
+    return Metric(
+        "pool_uncertainty", mean, None, None, len(total), of.n_labels, of.index, False, {"aleatoric": part}
+    )
 
 
 def cross_fitted_hits(x: Tensor, y: Tensor, adapter: Adapter, prior: GaussianEmbedding) -> Tensor:

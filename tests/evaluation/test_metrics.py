@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss
 
-from probal.evaluation import accuracy, brier, debiased_ece, ece, nll
+from probal.evaluation import accuracy, brier, debiased_ece, ece, nll, reliability
 
 
 def predictions(n: int, c: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,3 +140,22 @@ def test_ece_arguments() -> None:
         ece(probs, labels, bins=0)
     with pytest.raises(ValueError, match="scheme"):
         ece(probs, labels, scheme="depth")  # type: ignore[arg-type]
+
+
+def test_reliability_points_are_means_of_their_bins() -> None:
+    top = np.array([0.95, 0.91, 0.62, 0.6, 0.61])
+    probs = np.stack([top, 1 - top], 1)
+    labels = np.array([0, 1, 0, 1, 0])
+    low, middle, high = reliability(probs, labels)
+    assert low == pytest.approx((0.6, 0.0, 1))  # a bin holds its upper edge
+    assert middle == pytest.approx((0.615, 1.0, 2))
+    assert high == pytest.approx((0.93, 0.5, 2))
+
+
+def test_reliability_points_add_up_to_the_calibration_error() -> None:
+    rng = np.random.default_rng(3)
+    probs = rng.dirichlet(np.ones(4), 300)
+    labels = rng.integers(0, 4, 300)
+    points = reliability(probs, labels, 15)
+    gap = sum(n * abs(hits - confidence) for confidence, hits, n in points) / 300
+    assert gap == pytest.approx(ece(probs, labels, 15))

@@ -75,7 +75,30 @@ def test_few_audit_labels_are_preliminary_and_enough_bring_the_random_control(
 
 def test_without_any_held_out_label_nothing_is_claimed(session: Session) -> None:
     assert session.evaluate() == []
-    assert session.store.metrics(session.project.id) == []
+    assert {each.name for each in session.store.metrics(session.project.id)} == {"pool_uncertainty"}
+
+
+def test_the_last_round_says_what_it_mixes_up_and_how_sure_it_was(
+    session: Session, truth: dict[str, str]
+) -> None:
+    label(session, truth, audit_ids(session))
+    found = {metric.name: metric for metric in session.evaluate()}
+    confusion, calibration = found["confusion"], found["debiased_ece"]
+    counts = confusion.detail["counts"]
+    assert sum(n for _, _, n in counts) == 30
+    assert sum(n for own, called, n in counts if own == called) == round(30 * found["accuracy"].value)
+    names = {each.id: each.name for each in session.classes}
+    audit = session.store.images(session.project.id, role=Role.AUDIT)
+    for class_id, name in names.items():
+        assert sum(n for own, _, n in counts if own == class_id) == sum(
+            truth[each.path] == name for each in audit
+        )
+    assert sum(n for _, _, n in calibration.detail["bins"]) == 30
+    (unsure,) = session.store.metrics(session.project.id, "pool_uncertainty")
+    predicted = session.predict(Role.POOL)
+    assert unsure.n == len(predicted.images) == 60
+    assert unsure.value == pytest.approx(predicted.total.mean(), rel=1e-5)
+    assert unsure.detail["aleatoric"] == pytest.approx(predicted.aleatoric.mean(), rel=1e-5)
 
 
 def test_audit_labels_never_train(session: Session, truth: dict[str, str]) -> None:
