@@ -54,6 +54,12 @@ class JobKind(StrEnum):
     """Fit the adapter on the labels so far, evaluate, propose the next round."""
     MODEL = "model"
     """Write the latest model and its predictions as files among the exports."""
+    MAP = "map"
+    """Group near-duplicates and place the pool's images on the map."""
+    CHECK = "check"
+    """Look for labels that are likely wrong."""
+    ANSWER = "answer"
+    """Read the texts that were searched for, and compare an image's embedding distribution with the pool."""
 
 
 class JobState(StrEnum):

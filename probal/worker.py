@@ -19,7 +19,10 @@ from filelock import FileLock, Timeout
 
 from probal import labeling
 from probal.errors import UserError
+from probal.explore.duplicates import find_groups
+from probal.explore.pool_map import draw_map
 from probal.session import Session
+from probal.session.explore import answer, keep_check
 from probal.session.model_export import write_model_files
 from probal.types import Job, JobKind, Project
 from probal.workspace import Workspace
@@ -59,6 +62,14 @@ def run_job(session: Session, job: Job, watch: Watch | None = None) -> None:
         elif job.kind is JobKind.MODEL:
             progress(0, 1, "Writing the model")
             write_model_files(session)
+        elif job.kind is JobKind.MAP:
+            find_groups(session.workspace, session.project, progress)
+            draw_map(session.workspace, session.project, progress)
+        elif job.kind is JobKind.CHECK:
+            progress(0, 1, "Checking the labels")
+            keep_check(session)
+        elif job.kind is JobKind.ANSWER:
+            answer(session, progress)
         else:
             progress(0, 3, "Fitting the adapter")
             session.refit()

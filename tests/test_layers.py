@@ -27,11 +27,13 @@ HOUSE = BASE | {
     "validate",
     "workspace",
     "labeling",
+    "classes",
     "support_set",
     "label_import",
     "backup",
     "advice",
     "finished",
+    "explore",
 }
 
 # room -> the rooms it may import; itself and `probal` (the version) always
@@ -55,10 +57,12 @@ ROOMS: dict[str, set[str]] = {
     "validate": BASE,
     "workspace": BASE | {"store", "validate", "pool", "encoders"},
     "labeling": BASE | {"store", "validate", "advice"},
+    "classes": BASE | {"store", "validate", "labeling"},
     "advice": BASE | {"store", "evaluation"},
     "support_set": BASE | {"store", "export", "pool", "workspace"},
     "label_import": BASE | {"export"},
     "backup": BASE | {"store", "pool", "workspace"},
+    "explore": BASE | {"store", "pool", "workspace", "labeling"},
     "finished": BASE | {"store", "export", "support_set", "workspace"},
     "session": HOUSE | ENGINE | {"posterior", "probvlm", "adapters", "acquisition"},
     "worker": HOUSE | ENGINE | {"session"},

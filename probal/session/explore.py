@@ -1,0 +1,70 @@
+"""What Explore asks of the engine: vectors of searched texts, doubtful labels, an image's distribution as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probal.encoders.vectors import VectorEncoder
+from probal.errors import UserError
+from probal.explore import files
+from probal.explore.actions import ASKED
+from probal.session.distribution_pictures import neighbours
+from probal.session.loop import Session
+from probal.session.mistakes import check_labels
+from probal.session.space import unit_rows
+from probal.session.vectors import ProjectVectors
+from probal.types import Role
+
+Report = Callable[[int, int, str], None]
+
+
+def answer(session: Session, report: Report) -> None:
+    """Find out everything that was asked and is not known; what cannot be is written down with the reason."""
+    asked = session.store.get_setting(session.project.id, ASKED, {"texts": [], "clouds": []})
+    report(0, 1, "Looking it up")
+    vectors = ProjectVectors(session.workspace, session.project)
+    fingerprint = vectors.space.fingerprint
+    for text in asked["texts"]:
+        path = files.text_path(session.workspace, session.project, fingerprint, text)
+        if not path.exists():
+            encoder = vectors.encoder()
+            if isinstance(encoder, VectorEncoder):
+                raise UserError(
+                    "a project of ready-made vectors has no text tower: search by an image instead"
+                )
+            files.write_arrays(path, vector=unit_rows(encoder.encode_texts([text]))[0])
+    for image_id in asked["clouds"]:
+        _cloud(session, image_id)
+    report(1, 1, "Looking it up")
+
+
+def _cloud(session: Session, image_id: int) -> None:
+    """Write down the pool images nearest to samples of an image's distribution; where none is trained, why not."""
+    image = session.store.image(session.project.id, image_id)
+    path = files.cloud_path(session.workspace, session.project, image.content_hash)
+    try:
+        _, found = neighbours(session.workspace, session.project, image.content_hash)
+    except UserError as error:
+        files.write_json(path, {"problem": str(error)})
+        return
+    files.write_json(path, {"neighbours": [[each.image.id, each.share] for each in found]})
+
+
+def keep_check(session: Session) -> None:
+    """Check the project's labels and write down the doubtful ones of the pool, the most doubtful first.
+
+    Audit labels are not among them: changed where the model doubts them, they would measure it too kindly.
+    """
+    watermark = session.store.watermark(session.project.id)
+    suspects = [
+        {
+            "image_id": each.image.id,
+            "class_id": each.class_id,
+            "suggested": each.suggested,
+            "p": each.probability,
+        }
+        for each in check_labels(session).suspects
+        if each.image.role is Role.POOL
+    ]
+    path = files.folder(session.workspace, session.project) / files.CHECK
+    files.write_json(path, {"watermark": watermark, "suspects": suspects})
