@@ -15,7 +15,7 @@ from probal.types import ImageInfo, ImageState, Project, Role
 from probal.workspace import Workspace
 
 COSINE = 0.9
-"""Between the vectors of near-duplicates at least: plain images (a digit on black) share hashes without being alike."""
+"""Between the vectors of near-duplicates at least: plain images share hashes without being alike."""
 
 Report = Callable[[int, int, str], None]
 
@@ -51,14 +51,9 @@ def grouped(
     rows = [i for i, each in enumerate(hashes) if each is not None]
     pairs = near_pairs(np.array([hashes[i] for i in rows], np.uint64))
     x = unit_vectors(workspace, project, [images[i].content_hash for i in rows])
-    alike = np.concatenate(
-        [
-            np.empty(0, bool),
-            *(np.einsum("md,md->m", x[some[:, 0]], x[some[:, 1]]) >= COSINE for some in _parts(pairs)),
-        ]
-    )
+    alike = [np.einsum("md,md->m", x[a], x[b]) >= COSINE for a, b in (part.T for part in _parts(pairs))]
     number = np.full(len(images), NONE, np.int64)
-    number[rows] = groups(len(rows), pairs[alike])
+    number[rows] = groups(len(rows), pairs[np.concatenate([np.empty(0, bool), *alike])])
     return number
 
 

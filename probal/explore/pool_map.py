@@ -1,6 +1,6 @@
 """The map of a pool: image vectors in two dimensions, those that are alike side by side.
 
-PCA to 50 dimensions takes the noise and most of the time away; UMAP (McInnes et al. 2018, `umap-learn`) does the rest.
+PCA to 50 dimensions takes noise and most of the time away; UMAP (McInnes et al. 2018, `umap-learn`) does the rest.
 """
 
 from __future__ import annotations

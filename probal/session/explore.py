@@ -1,4 +1,4 @@
-"""What Explore asks of the engine: vectors of searched texts, doubtful labels, an image's distribution as pictures."""
+"""What Explore asks of the engine: vectors of texts, doubtful labels, the images near a distribution's samples."""
 
 from __future__ import annotations
 
