@@ -25,11 +25,15 @@ class ClassInfo:
     id: int
     name: str
     prompt: str | None
-    """Text the encoder reads instead of the project's template filled with the name."""
-    key: str | None
-    """Keyboard key that labels it."""
+    """What the encoder reads instead of the project's template; `{}` in it is the name."""
+    key: str | None  # keyboard key that labels it
     order: int
     archived: bool = False
+    color: str | None = None  # #rrggbb; None for the labeler's own
+    merged_into: int | None = (
+        None  # class that its labels count for since; always one that is not merged itself
+    )
+    reopened_row: int | None = None  # its labels up to this event row no longer count
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,7 @@ class ScannedImage:
     """Relative to the pool's root, with forward slashes."""
     content_hash: str
     """sha256 of the file's bytes, hex; empty where the file could not be read at all."""
-    width: int
-    """Pixels, after EXIF orientation; 0 where unreadable."""
+    width: int  # pixels, after EXIF orientation; 0 where unreadable
     height: int
     bytes: int
     mtime_ns: int
@@ -143,8 +146,7 @@ class Round:
     """Enough to replay a batch."""
 
     id: int
-    index: int
-    """0 is the round proposed before any label."""
+    index: int  # 0 is the round proposed before any label
     strategy: str
     seed: int
     config: Mapping[str, Any]
@@ -248,10 +250,8 @@ class Metric:
     value: float
     low: float | None
     high: float | None
-    n: int
-    """Images it was measured on."""
-    labels: int
-    """Labels spent when it was measured, audit included."""
+    n: int  # images it was measured on
+    labels: int  # labels spent when it was measured, audit included
     round_index: int
     preliminary: bool = False
     """Fewer than 30 images: draw it as not yet trustworthy."""

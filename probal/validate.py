@@ -45,6 +45,9 @@ ADAPTERS = ("bayes", "bayes-vi", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""
 TAKEN_KEYS = frozenset("cr" + "zy" + "sf" + "h")
 """Streamlit's own; undo and redo; skip and flag; help."""
+KEYS = tuple(key for key in "1234567890" + string.ascii_lowercase if key not in TAKEN_KEYS)
+"""Keys that a class may have, in the order in which they are given out."""
+MAX_PROMPT = 500
 
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # joiners are part of the spelling in Persian, Hindi and of many emoji; other format characters hide things
@@ -68,7 +71,7 @@ def class_names(names: Sequence[str]) -> list[str]:
         raise UserError(f"{len(cleaned)} class names given: {MAX_CLASSES} at most are possible")
     seen: dict[str, str] = {}
     for position, name in enumerate(cleaned, start=1):
-        _class_name(name, position)
+        _check_class_name(name, f" {position}")
         first = seen.get(name.casefold())
         if first is not None:
             alike = (
@@ -81,12 +84,19 @@ def class_names(names: Sequence[str]) -> list[str]:
     return cleaned
 
 
-def _class_name(name: str, position: int) -> None:
+def class_name(name: str) -> str:
+    """One class name; see `class_names`."""
+    cleaned = clean(name)
+    _check_class_name(cleaned)
+    return cleaned
+
+
+def _check_class_name(name: str, which: str = "") -> None:
     if not name:
-        raise UserError(f"class name {position} is empty: remove it, or give it a name")
+        raise UserError(f"class name{which} is empty: remove it, or give it a name")
     if len(name) > MAX_NAME:
         raise UserError(
-            f"class name {position} ({name[:20]!r}…) has {len(name)} characters: {MAX_NAME} at most are possible"
+            f"class name{which} ({name[:20]!r}…) has {len(name)} characters: {MAX_NAME} at most are possible"
         )
     if any(unicodedata.category(char) in _HIDDEN and char not in _JOINERS for char in name):
         raise UserError(f"the class name {name!r} holds a control character: remove it")
@@ -147,6 +157,25 @@ def prompts(texts: Sequence[str | None] | None, n_classes: int) -> list[str | No
     return [text.strip() or None if text is not None else None for text in texts]
 
 
+def prompt(text: str | None) -> str | None:
+    """What the encoder reads for one class, `{}` in it for the name; blank means None."""
+    if text is None or not text.strip():
+        return None
+    if len(text) > MAX_PROMPT:
+        raise UserError(f"a prompt of {len(text)} characters is too long: {MAX_PROMPT} at most are possible")
+    return text.strip()
+
+
+def key(text: str | None) -> str | None:
+    """A keyboard key for a class; blank means None."""
+    if text is None or not text.strip():
+        return None
+    text = text.strip().lower()
+    if text not in KEYS:
+        raise UserError(f"{text!r} cannot be a class's key; those are {' '.join(KEYS)}")
+    return text
+
+
 def strategy(name: str) -> str:
     """A strategy's name."""
     return _known("strategy", name, STRATEGIES)
@@ -188,7 +217,7 @@ def assign_keys(names: Sequence[str]) -> list[str | None]:
     the letters left by the labeler's own commands.
     """
     own = {name for name in names if len(name) == 1 and name in string.digits}
-    free = iter([key for key in "1234567890" + string.ascii_lowercase if key not in own | TAKEN_KEYS])
+    free = iter([each for each in KEYS if each not in own])
     return [name if name in own else next(free, None) for name in names]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +38,12 @@ def advise(
 
     Rounds fitted on as many labels count once, and those that had not predicted every held-out image not at all.
     """
-    truth = np.array([classes[y].id for y in held_out.y.tolist()])
+    class_ids = [each.id for each in classes]
+    merged = workspace.store.merged_classes(project.id)
+    truth = held_out.y.numpy()
     hits: dict[int, np.ndarray] = {}
     for each in rounds:
-        called = _called(snapshot(each.index), held_out.image_ids)
+        called = _called(snapshot(each.index), held_out.image_ids, class_ids, merged)
         if called is not None:
             hits[each.n_train] = called == truth
     last = rounds[-1]
@@ -87,8 +89,10 @@ def watch_drift(
     store.set_setting(project.id, DRIFT, found.to_dict())
 
 
-def _called(path: Path, image_ids: np.ndarray) -> np.ndarray | None:
-    """Class id that a round gave each of these images [m]; None where it did not predict all of them."""
+def _called(
+    path: Path, image_ids: np.ndarray, class_ids: Sequence[int], merged: Mapping[int, int]
+) -> np.ndarray | None:
+    """Class, by position, that a round gave each of these images [m]; None where it did not predict all of them."""
     saved = read_held_out(path)
     if saved is None:
         return None
@@ -96,7 +100,7 @@ def _called(path: Path, image_ids: np.ndarray) -> np.ndarray | None:
     if not row.keys() >= set(image_ids.tolist()):
         return None
     rows = [row[image_id] for image_id in image_ids.tolist()]
-    return np.asarray(saved.class_ids[saved.probabilities[rows].argmax(1)])
+    return np.asarray(saved.in_classes(class_ids, merged)[rows].argmax(1))
 
 
 def _agreement(workspace: Workspace, project: Project, index: int) -> float | None:

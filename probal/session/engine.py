@@ -28,7 +28,7 @@ from probal.session.rows import NoisyRows, joint_sampler
 from probal.session.target import Aim, near_target
 from probal.session.towers import Towers
 from probal.session.vectors import ProjectVectors
-from probal.types import ImageInfo, Project, Role
+from probal.types import ClassInfo, ImageInfo, Project, Role
 from probal.workspace import Workspace
 
 
@@ -76,7 +76,7 @@ class Candidates:
 
 
 class Engine:
-    """Fits a project's model and asks it; keeps the last fit until the labels or the posterior change."""
+    """Fits a project's model and asks it; keeps the last fit until labels, classes or the posterior change."""
 
     def __init__(self, workspace: Workspace, project: Project, vectors: ProjectVectors) -> None:
         self._workspace = workspace
@@ -84,6 +84,7 @@ class Engine:
         self._vectors = vectors
         self.towers = Towers(workspace, project, vectors)
         self._fitted: Fit | None = None
+        self._seen: tuple[ClassInfo, ...] = ()
         self._loaded: ProjectPosterior | None = None
 
     def forget(self) -> None:
@@ -92,12 +93,16 @@ class Engine:
 
     def fit(self) -> Fit:
         """The model of the labels so far, with the posterior that is in use."""
-        watermark = self._workspace.store.watermark(self._project.id)
+        store = self._workspace.store
+        watermark = store.watermark(self._project.id)
         used = posterior_files.in_use(self._workspace, self._project)
+        # archived ones too: a merge moves labels of theirs
+        classes = tuple(store.classes(self._project.id, archived=True))
         last = self._fitted
-        if last is None or (last.watermark, last.posterior_id) != (watermark, used):
+        if last is None or (last.watermark, last.posterior_id) != (watermark, used) or classes != self._seen:
+            self._vectors.refresh()
             last = self.fit_with(used)
-            self._fitted = last
+            self._fitted, self._seen = last, classes
         return last
 
     def fit_with(self, posterior_id: str | None) -> Fit:
@@ -155,7 +160,9 @@ class Engine:
         pending = store.pending_images(self._project.id, datetime.now(UTC))
         rows, y = self.labels(images)
         labeled = {images[i].id for i in rows.tolist()}
-        out = (set(pending) | flagged) - labeled
+        # labels of archived classes train nothing, and their images have their answer all the same
+        answered = {label.image_id for label in store.current_labels(self._project.id, Role.POOL)}
+        out = (set(pending) | flagged | answered) - labeled
         covered = torch.tensor([i for i, image in enumerate(images) if image.id in out], dtype=torch.int64)
         noisy = None if fit.tower is None else self.noisy(fit, images)
         facts: dict[str, Any] = {}

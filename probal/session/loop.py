@@ -178,15 +178,18 @@ class Session:
         """
         started = time.perf_counter()
         rounds = self.store.rounds(self.project.id)
+        if not rounds:
+            return []
+        fit = self._engine.fit()  # first, since it takes the classes as they are now
         held_out = self._held_out()
-        if not rounds or held_out is None:
+        if held_out is None:
             return []
         metrics = measure(
             rounds,
             self._snapshot_path,
             held_out,
             load_adapter(self.project.config.adapter, self._vectors.space.scale),
-            self._engine.fit().prior,
+            fit.prior,
         )
         self.store.add_metrics(self.project.id, metrics)
         advise(self.workspace, self.project, self.classes, rounds, held_out, self._snapshot_path)
@@ -195,8 +198,9 @@ class Session:
 
     def predict(self, *roles: Role) -> Predictions:
         """Predict every image of these roles (pool and audit if none is given) with the model so far."""
+        fit = self._engine.fit()  # first, as in `evaluate`
         images = self._vectors.images(*(roles or (Role.POOL, Role.AUDIT)))
-        found = uncertainty(self._engine.logits(self._engine.fit(), images))
+        found = uncertainty(self._engine.logits(fit, images))
         names = tuple(each.name for each in self.classes)
         scores = (found.predictive, found.total, found.aleatoric, found.epistemic)
         return Predictions(tuple(images), names, *(each.numpy() for each in scores))
@@ -261,4 +265,6 @@ class Session:
             image_ids=np.array([image.id for image, _ in labels]),
             x=self._vectors.read([image for image, _ in labels]),
             y=torch.tensor([y for _, y in labels], dtype=torch.int64),
+            class_ids=tuple(each.id for each in self.classes),
+            merged=self.store.merged_classes(self.project.id),
         )

@@ -6,7 +6,7 @@ Shapes use the glossary of `probal.types`; m held-out images.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,10 @@ class HeldOut:
     image_ids: np.ndarray  # [m]
     x: Tensor  # [m,D] unit rows
     y: Tensor  # [m]
+    class_ids: tuple[int, ...]
+    """The classes in use, which y counts."""
+    merged: Mapping[int, int]
+    """For each class there ever was, the one that it is read as now."""
 
 
 def measure(
@@ -56,7 +60,8 @@ def measure(
     """Accuracy with its 95 % interval, NLL and ECE of each round; audit rounds get the random control too.
 
     The last round also gets `confusion`, whose detail counts [class id, called class id, images] where there are
-    any, and `debiased_ece`, whose detail has the points of `reliability`. With a test set only the last round is new. `snapshot` names the file of a round's predictions.
+    any, and `debiased_ece`, whose detail has the points of `reliability`. With a test set only the last round is
+    new. `snapshot` names the file of a round's predictions.
     """
     todo = rounds[-1:] if held_out.source is Role.TEST else rounds
     metrics = [metric for each in todo for metric in _of_round(each, snapshot(each.index), held_out)]
@@ -67,7 +72,11 @@ def measure(
 
 
 def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Probabilities [m,C] of a round for the held-out images it predicted, their y [m], and the class ids [C]."""
+    """Probabilities [m,C] of a round for the held-out images it predicted, their y [m], and the class ids [C].
+
+    C are the classes in use now. One that the round did not know has no probability there, so its images count as
+    wrong; where a class was archived since, a last column of id 0 holds what the round gave it.
+    """
     saved = read_held_out(path)
     if saved is None:
         return None
@@ -75,8 +84,12 @@ def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.nd
     known = [i for i, image_id in enumerate(held_out.image_ids.tolist()) if image_id in row]
     if not known:
         return None
-    probs = saved.probabilities[[row[int(held_out.image_ids[i])] for i in known]]
-    return probs, held_out.y.numpy()[known], saved.class_ids
+    now = saved.in_classes(held_out.class_ids, held_out.merged)
+    probs = now[[row[int(held_out.image_ids[i])] for i in known]]
+    class_ids = np.array([*held_out.class_ids, 0])
+    if not probs[:, -1].any():
+        probs, class_ids = probs[:, :-1], class_ids[:-1]
+    return probs, held_out.y.numpy()[known], class_ids
 
 
 def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:

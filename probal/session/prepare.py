@@ -156,7 +156,7 @@ def _apply_test_labels(workspace: Workspace, project: Project) -> None:
     wanted: dict[str, str] = store.get_setting(project.id, TEST_LABELS) or {}
     if not wanted:
         return
-    class_id = {each.name: each.id for each in store.classes(project.id)}
+    class_id = store.class_names_ever(project.id)  # the split names the classes as they were called first
     images = [image for image in store.images(project.id, state=ImageState.OK) if image.path in wanted]
     store.set_role(project.id, [image.id for image in images], Role.TEST)
     store.record(

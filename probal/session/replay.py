@@ -51,9 +51,17 @@ class PastStore(Store):
         return self._of.event_watermark
 
     def current_labels(
-        self, project_id: int, role: Role | None = None, until: int | None = None
+        self, project_id: int, role: Role | None = None, until: int | None = None, as_given: bool = False
     ) -> list[CurrentLabel]:
-        return super().current_labels(project_id, role, self._of.event_watermark)
+        labels = super().current_labels(project_id, role, self._of.event_watermark, as_given=True)
+        if self._class_ids is None:
+            return labels
+        # a class that was merged since was one of its own then
+        now = self.merged_classes(project_id)
+        return [
+            each if each.class_id in self._class_ids else replace(each, class_id=now[each.class_id])
+            for each in labels
+        ]
 
     def flagged_images(self, project_id: int, until: int | None = None) -> list[int]:
         return super().flagged_images(project_id, self._of.event_watermark)

@@ -24,6 +24,19 @@ class HeldOutPredictions:
     class_ids: np.ndarray  # [C]
     probabilities: np.ndarray  # [m,C]
 
+    def in_classes(self, class_ids: Sequence[int], merged: Mapping[int, int]) -> np.ndarray:
+        """The probabilities for these classes [m,C+1], when the round may have known others.
+
+        `merged` names the class that each is read as now. A class that came later has none; the last column holds
+        what went to classes that are archived.
+        """
+        position = {class_id: i for i, class_id in enumerate(class_ids)}
+        found = np.zeros((len(self.image_ids), len(class_ids) + 1), self.probabilities.dtype)
+        for column, class_id in enumerate(self.class_ids.tolist()):
+            at = position.get(merged.get(class_id, class_id), len(class_ids))
+            found[:, at] += self.probabilities[:, column]
+        return found
+
 
 def write_snapshot(
     path: Path,

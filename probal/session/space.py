@@ -58,10 +58,10 @@ def unit_rows(vectors: np.ndarray, centre: np.ndarray | None = None) -> np.ndarr
 
 
 def prompts_of(project: Project, classes: Sequence[ClassInfo], default_template: str) -> list[str]:
-    """What the encoder reads for each class: its own prompt, or the template filled with its name."""
+    """What the encoder reads for each class: its own prompt or else the template, filled with its name."""
     template = project.config.template or default_template
     # str.replace, not str.format: braces in a class name are the user's
-    return [each.prompt or template.replace("{}", each.name) for each in classes]
+    return [(each.prompt or template).replace("{}", each.name) for each in classes]
 
 
 def mean_vector(features: FeatureStore, hashes: Sequence[str], chunk: int = 8192) -> np.ndarray:

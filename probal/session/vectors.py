@@ -18,18 +18,30 @@ from probal.workspace import Workspace
 
 
 class ProjectVectors:
-    """Reads the store at every call; keeps the encoder and the pool's rows, which are slow to get."""
+    """Reads the store at every call; keeps the encoder and the pool's rows, which are slow to get.
+
+    The classes are those of the last `refresh`: one fit and all that is asked of it must mean the same C axis by it,
+    while somebody changes them.
+    """
 
     def __init__(self, workspace: Workspace, project: Project) -> None:
         self._workspace = workspace
         self._project = project
         self._encoder: Encoder | None = None
         self._rows: tuple[object, Tensor] | None = None
+        self._classes: list[ClassInfo] | None = None
+
+    def refresh(self) -> None:
+        """Take the classes as they are now."""
+        self._classes = self._workspace.store.classes(self._project.id)
 
     @property
     def classes(self) -> list[ClassInfo]:
         """Classes in use, in the order of the C axis."""
-        return self._workspace.store.classes(self._project.id)
+        if self._classes is None:
+            self.refresh()
+        assert self._classes is not None
+        return self._classes
 
     def encoder(self) -> Encoder:
         """The project's encoder, or what stands for it where the user brought vectors; loaded on first use."""

@@ -94,15 +94,19 @@ class Events(Repository):
             return connection.scalar(_WATERMARK, {"project_id": project_id}) or 0
 
     def current_labels(
-        self, project_id: int, role: Role | None = None, until: int | None = None
+        self, project_id: int, role: Role | None = None, until: int | None = None, as_given: bool = False
     ) -> list[CurrentLabel]:
-        """The label each labeled image has, by image id; of one role, and as of row `until` if given."""
+        """The label each labeled image has, by image id; of one role, and as of row `until` if given.
+
+        `as_given` names the classes that the events name, as if none had been merged.
+        """
         query = _LABELS
         if role is not None:
             query = query.join(image, image.c.id == _LABEL.c.image_id).where(image.c.role == role)
         parameters = {"project_id": project_id, "until": NOW if until is None else until}
         with self._db.read() as connection:
-            return [_label(row) for row in connection.execute(query, parameters)]
+            rows = connection.execute(query, parameters)
+            return [_label(row, row.given_id if as_given else row.class_id) for row in rows]
 
     def labels_of(self, project_id: int, image_ids: Iterable[int]) -> dict[int, CurrentLabel]:
         """The labels of these images by image id; one without a label is absent."""
@@ -110,7 +114,7 @@ class Events(Repository):
         with self._db.read() as connection:
             for some in chunks(image_ids):
                 rows = connection.execute(_SOME_LABELS, {"project_id": project_id, "some": some})
-                labels |= {row.image_id: _label(row) for row in rows}
+                labels |= {row.image_id: _label(row, row.class_id) for row in rows}
         return labels
 
     def label_changes(self, project_id: int, since: int) -> tuple[int, int]:
@@ -133,8 +137,8 @@ class Events(Repository):
         return self.label_changes(project_id, since)[0]
 
 
-def _label(row: AnyRow) -> CurrentLabel:
-    return CurrentLabel(row.image_id, row.class_id, row.annotator, row.id, row.duration_ms)
+def _label(row: AnyRow, class_id: int) -> CurrentLabel:
+    return CurrentLabel(row.image_id, class_id, row.annotator, row.id, row.duration_ms)
 
 
 def _stored(row: AnyRow) -> StoredEvent:

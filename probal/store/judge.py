@@ -21,7 +21,7 @@ from probal.types import Event, EventKind, Role
 
 _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _ROLES = select(image.c.id, image.c.role).where(image.c.id.in_(_SOME), image.c.project_id == PROJECT)
-_CLASSES = select(class_.c.id, class_.c.name, class_.c.archived).where(class_.c.project_id == PROJECT)
+_CLASSES = select(class_).where(class_.c.project_id == PROJECT)
 _LEASES = (
     select(lease.c.image_id, lease.c.token, annotator.c.name)
     .join(annotator, annotator.c.id == lease.c.annotator_id)
@@ -124,7 +124,8 @@ class Judge:
         known = self._classes.get(event.class_id)
         if known is None:
             return f"no class {event.class_id} in this project"
-        if known.archived:
+        # a window that has not heard of a merge still names the old class, which is read as the new one
+        if self._classes[known.merged_into or known.id].archived:
             return f"the class {known.name!r} is archived"
         return None
 

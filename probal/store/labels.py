@@ -1,6 +1,7 @@
 """What the event log says now, as SQL expressions; nothing here runs a query or writes.
 
-Rules: an event is void when an undo that no redo targets points at it. An image's label is its last active
+Rules: an event is void when an undo that no redo targets points at it, or when its class was split since and asks for
+its images again. An image's label is its last active
 label or confirm, or its last active adjudication if there is one; an active flag that none of these follows
 takes the label away. An image is *answered* when it has an active label, confirm, adjudication or flag.
 
@@ -21,12 +22,13 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    or_,
     select,
     true,
     update,
 )
 
-from probal.store.schema import annotation, proposal
+from probal.store.schema import annotation, class_, proposal
 from probal.types import EventKind
 
 LABELING = (EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE)
@@ -38,6 +40,7 @@ NOW = 2**62
 """Value of the parameter `until` that takes in the whole log."""
 
 _EVENT = annotation.alias("event")
+_SPLIT = class_.alias("split")
 _UNDO, _REDO = annotation.alias("undo"), annotation.alias("redo")
 _UNTIL: BindParameter[int] = bindparam("until", type_=BigInteger)
 
@@ -45,7 +48,8 @@ _UNTIL: BindParameter[int] = bindparam("until", type_=BigInteger)
 def is_void(event: FromClause, until: bool = False) -> ColumnElement[bool]:
     """Whether a row of annotation or an alias of it is undone; with `until`, as of that parameter."""
     redone = exists().where(_REDO.c.target_id == _UNDO.c.id, _upto(_REDO, until))
-    return exists().where(_UNDO.c.target_id == event.c.id, _upto(_UNDO, until), ~redone)
+    undone = exists().where(_UNDO.c.target_id == event.c.id, _upto(_UNDO, until), ~redone)
+    return or_(undone, _reopened(event, until))
 
 
 def answered(image_id: ColumnElement[int]) -> ColumnElement[bool]:
@@ -84,18 +88,23 @@ def answers(scope: ColumnElement[bool], until: bool = False) -> Subquery:
 
 
 def current(scope: ColumnElement[bool], until: bool = False) -> Subquery:
-    """One row per labeled image: its label event. `scope` as for `answers`."""
+    """One row per labeled image: its label event. `scope` as for `answers`.
+
+    `class_id` is the class as merged now, `given_id` the one that the event names.
+    """
     answer = answers(scope, until)
     chosen = case((answer.c.settled > 0, answer.c.settled), else_=answer.c.label)
     return (
         select(
             _EVENT.c.id,
             _EVENT.c.image_id,
-            _EVENT.c.class_id,
+            func.coalesce(class_.c.merged_into, _EVENT.c.class_id).label("class_id"),
+            _EVENT.c.class_id.label("given_id"),
             _EVENT.c.annotator_id,
             _EVENT.c.duration_ms,
         )
         .join(answer, _EVENT.c.id == chosen)
+        .outerjoin(class_, class_.c.id == _EVENT.c.class_id)
         .where(answer.c.label > answer.c.flag)
         .subquery()
     )
@@ -104,6 +113,12 @@ def current(scope: ColumnElement[bool], until: bool = False) -> Subquery:
 def refresh_open(scope: ColumnElement[bool]) -> Update:
     """Bring `proposal.open` of the proposals in scope in line with the log."""
     return update(proposal).where(scope).values(open=~answered(proposal.c.image_id))
+
+
+def _reopened(event: FromClause, until: bool) -> ColumnElement[bool]:
+    """Whether the event's class was split after it, and its images are to be labeled anew."""
+    was = _SPLIT.c.reopened_row <= _UNTIL if until else true()
+    return exists().where(_SPLIT.c.id == event.c.class_id, event.c.id <= _SPLIT.c.reopened_row, was)
 
 
 def _upto(event: FromClause, until: bool) -> ColumnElement[bool]:

@@ -110,7 +110,17 @@ def read_classes(connection: Connection, project_id: int, archived: bool) -> lis
     if not archived:
         query = query.where(class_.c.archived.is_(False))
     return [
-        ClassInfo(row.id, row.name, row.prompt, row.key, row.position, row.archived)
+        ClassInfo(
+            row.id,
+            row.name,
+            row.prompt,
+            row.key,
+            row.position,
+            row.archived,
+            row.color,
+            row.merged_into,
+            row.reopened_row,
+        )
         for row in connection.execute(query)
     ]
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -53,6 +54,26 @@ class_ = Table(
     Column("position", Integer, nullable=False),
     Column("archived", Boolean, nullable=False),
     UniqueConstraint("project_id", "name"),
+    Column("color", String(7)),
+    # labels of this class are read as labels of that one; always a class that is not merged itself. No foreign key:
+    # a copy of the project writes its rows in the order of their ids
+    Column("merged_into", Integer),
+    # labels of this class up to this event row do not count: their images are to be labeled anew
+    Column("reopened_row", Integer),
+)
+
+# every change of the classes, with the rows before and after it, so that the last one can be taken back
+class_change = Table(
+    "class_change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("project.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("before", JSON, nullable=False),
+    Column("after", JSON, nullable=False),
+    Column("undone", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "project_id", "id"),
 )
 
 image = Table(
@@ -184,6 +205,8 @@ lease = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Index(None, "project_id", "annotator_id", "client", "expires_at"),
     Index(None, "project_id", "proposal_id"),
+    # the image has answers already: handed out for a second opinion, or to the same person once more
+    Column("again", Boolean, nullable=False, server_default=false()),
 )
 
 job = Table(

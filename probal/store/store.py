@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from probal.store.classes import Classes
 from probal.store.counts import Counts
 from probal.store.engine import Database
 from probal.store.events import Events
@@ -18,7 +19,7 @@ from probal.store.rounds import Rounds
 from probal.store.transfer import Transfer
 
 
-class Store(Transfer, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
+class Store(Classes, Transfer, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
     """A workspace's memory. Safe to share between threads; other processes open their own.
 
     Every method is one transaction of its own (`sync_images` several), and returns after its commit.

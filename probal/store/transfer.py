@@ -23,8 +23,8 @@ from probal.types import Project
 _STAY = (lease, job, export)
 _IDS = {
     **dict.fromkeys(("image_id", "image_ids", "pending_ids", "nearest_labeled", "first_images"), "image"),
-    **dict.fromkeys(("class_id", "class_ids"), "class"),
-    "event_watermark": "annotation",
+    **dict.fromkeys(("class_id", "class_ids", "merged_into"), "class"),
+    **dict.fromkeys(("event_watermark", "reopened_row"), "annotation"),
 }
 """Names, of columns and inside JSON, under which ids stand without a foreign key, and the table they are of."""
 _PAIRS = ("predicted", "contested")

@@ -25,11 +25,20 @@ def tables_and_indexes(path: Path) -> dict[str, str]:
     """SQL of everything in a database, white space and quotes aside, as alembic and create_all differ there."""
     with sqlite3.connect(path) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {
-        name: "\n".join(sorted(line.strip(" ,\t") for line in sql.replace('"', "").splitlines()))
-        for name, sql in rows
-        if name != "alembic_version"
-    }
+    return {name: _parts(sql.replace('"', "")) for name, sql in rows if name != "alembic_version"}
+
+
+def _parts(sql: str) -> str:
+    """Columns and constraints sorted, as a column that came later stands last; split at commas outside brackets."""
+    head, _, inner = " ".join(sql.split()).partition("(")
+    parts, depth = [""], 0
+    for char in inner.rstrip(" )") + ")":
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += char
+    return "\n".join([head.strip(), *sorted(part.strip(" )") for part in parts)])
 
 
 def test_migrating_an_empty_database_gives_the_metadata(tmp_path: Path):

@@ -51,6 +51,7 @@ def test_every_whole_number_and_every_json_of_the_schema_was_looked_at():
     jsons = {
         *("project.config", "setting.value", "round.config", "round.pending_ids", "round.versions"),
         *("round.timings", "proposal.predicted", "proposal.reason", "metric.detail"),
+        *("class_change.before", "class_change.after"),
     }
     columns = [
         column

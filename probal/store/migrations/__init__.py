@@ -5,5 +5,5 @@ with the files in `versions/`. To add one: change `schema.py`, call `alembic.com
 `upgrade.alembic_config(connection)` and `autogenerate=True` on a workspace's database, and name it here.
 """
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
