@@ -23,7 +23,10 @@ page = st.navigation(
         st.Page(home, title="ProbAL", default=True, visibility="hidden"),
         st.Page("pool.py", title="Pool", icon=":material/photo_library:"),
         st.Page("label.py", title="Label", icon=":material/keyboard:"),
+        st.Page("explore.py", title="Explore", icon=":material/travel_explore:"),
         st.Page("progress.py", title="Progress", icon=":material/show_chart:"),
+        st.Page("engine.py", title="Engine", icon=":material/tune:"),
+        st.Page("finish.py", title="Finish", icon=":material/done_all:"),
         st.Page("export.py", title="Export", icon=":material/archive:"),
     ]
 )

@@ -11,7 +11,7 @@ import numpy as np
 from probal.explore import files
 from probal.pool.predictions import predictions_path, read_predictions
 from probal.store import Store
-from probal.types import EventKind, ImageInfo, ImageState, Project, Role, StoredEvent
+from probal.types import EventKind, ImageInfo, ImageState, Project, Role
 from probal.workspace import Workspace
 
 NONE = -1
@@ -118,12 +118,9 @@ def load_catalog(workspace: Workspace, project: Project) -> Catalog:
 
 def contradicted(store: Store, project: Project) -> set[int]:
     """Images that two people gave different classes, each one's last answer counting."""
-    return _contradicted(store.events(project.id))
-
-
-def _contradicted(events: Iterable[StoredEvent]) -> set[int]:
+    merged = store.merged_classes(project.id)
     said: dict[int, dict[str, int]] = defaultdict(dict)
-    for stored in events:
+    for stored in store.events(project.id):
         event = stored.event
         if (
             stored.active
@@ -131,7 +128,7 @@ def _contradicted(events: Iterable[StoredEvent]) -> set[int]:
             and event.image_id is not None
             and event.class_id is not None
         ):
-            said[event.image_id][event.annotator] = event.class_id
+            said[event.image_id][event.annotator] = merged.get(event.class_id, event.class_id)
     return {image_id for image_id, answers in said.items() if len(set(answers.values())) > 1}
 
 

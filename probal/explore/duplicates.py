@@ -76,3 +76,14 @@ def widen(catalog: Catalog, rows: np.ndarray) -> np.ndarray:
     touched = np.unique(catalog.group[rows])
     in_group = np.isin(catalog.group, touched[touched != NONE])
     return np.union1d(rows, np.flatnonzero(in_group))
+
+
+def settled(catalog: Catalog) -> dict[int, np.ndarray]:
+    """Rows of unlabeled images by class id, where all labeled near-duplicates of theirs have that one class."""
+    found: dict[int, list[int]] = {}
+    for rows in members(catalog):
+        labels = set(catalog.label[rows].tolist()) - {NONE}
+        if len(labels) == 1:
+            open_ones = rows[(catalog.label[rows] == NONE) & ~catalog.flagged[rows]]
+            found.setdefault(labels.pop(), []).extend(open_ones.tolist())
+    return {class_id: np.array(rows) for class_id, rows in found.items() if rows}

@@ -1,0 +1,188 @@
+"""Explore's first view: the map, the images found, and what to do with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from probal.errors import UserError
+from probal.explore import Catalog, files
+from probal.explore.actions import add_to_batch, ask
+from probal.explore.duplicates import widen
+from probal.explore.pool_map import MOST
+from probal.types import ClassInfo, JobKind, Project
+from probal.ui.context import open_workspace
+from probal.ui.explore_chart import COLORS, map_chart, selected_ids
+from probal.ui.explore_find import find, show_like
+from probal.ui.explore_state import (
+    ask_button,
+    label_images,
+    last_done,
+    name_field,
+    pending,
+    problem,
+    remember,
+    wait_for,
+)
+from probal.ui.explore_tiles import tiles
+
+PAGE = 60
+TILES = "explore-tiles"
+_PROBVLM = "probvlm"
+"""Setting that says that a ProbVLM is trained."""
+
+
+def images_view(project: Project, catalog: Catalog, classes: list[ClassInfo]) -> None:
+    """Controls, map, thumbnails and actions."""
+    found = find(project, catalog, classes)
+    rows = found.rows
+    with st.expander("Map", expanded=True, icon=":material/scatter_plot:"):
+        inside = _map(project, catalog, rows, classes)
+    if inside is not None:
+        rows = rows[np.isin(rows, inside)]
+    if not len(rows):
+        st.info("No image passes. Take a filter away, or draw the lasso around other points.")
+        return
+    place = " inside the lasso" if inside is not None else " that pass the filters" if found.filtered else ""
+    st.subheader(f"{len(rows):,} {'image' if len(rows) == 1 else 'images'}{place}", anchor=False)
+    last_done(project)
+    actions = st.container()
+    pages = -(-len(rows) // PAGE)
+    if st.session_state.get("explore-page", 1) > pages:
+        st.session_state["explore-page"] = 1
+    page = st.pagination(pages, key="explore-page") if pages > 1 else 1
+    shown = rows[(page - 1) * PAGE : page * PAGE]
+    chosen = tiles(catalog, shown.tolist(), classes, TILES)
+    with actions:
+        _actions(project, catalog, classes, chosen, shown, rows)
+    if len(chosen) == 1 and open_workspace().store.get_setting(project.id, _PROBVLM):
+        _cloud(project, catalog, classes, chosen[0])
+
+
+def _map(project: Project, catalog: Catalog, rows: np.ndarray, classes: list[ClassInfo]) -> np.ndarray | None:
+    """The map or the way to it; rows inside the lasso, None where none is drawn."""
+    placed = np.isfinite(catalog.xy[:, 0])
+    if not placed.any():
+        st.write(
+            "The map puts images that look alike side by side. The worker draws it once and keeps it; for tens of "
+            "thousands of images it takes a minute or two, and the next round of labels waits for that long."
+        )
+        ask_button(project, JobKind.MAP, "Draw the map")
+        return None
+    color = st.segmented_control("Color", COLORS, default=COLORS[0], key="explore-color", required=True)
+    event = st.plotly_chart(
+        map_chart(catalog, rows, str(color), classes),
+        key=f"explore-map-{project.id}",
+        on_select="rerun",
+        selection_mode=("lasso", "box"),
+        config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d"]},
+        alt="Map of the images: those that look alike lie side by side. The list below holds the same images.",
+    )
+    new = len(catalog) - int(placed.sum())
+    if new and len(catalog) <= MOST:
+        st.caption(f"{new:,} images came after the map was drawn.")
+        ask_button(project, JobKind.MAP, "Draw it again", primary=False)
+    elif new:
+        st.caption(f"The map shows {int(placed.sum()):,} of {len(catalog):,} images, drawn at random.")
+    ids = selected_ids(event)
+    return catalog.rows(ids) if ids else None
+
+
+def _actions(
+    project: Project,
+    catalog: Catalog,
+    classes: list[ClassInfo],
+    chosen: list[int],
+    page: np.ndarray,
+    rows: np.ndarray,
+) -> None:
+    """Label, propose, look for more: what can be done with images, and with which."""
+    choices = {
+        "chosen": (f"Chosen ({len(chosen)})", catalog.rows(chosen)),
+        "page": (f"This page ({len(page):,})", page),
+        "all": (f"All found ({len(rows):,})", rows),
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        which = st.segmented_control(
+            "Use", list(choices), format_func=lambda each: choices[each][0], default="chosen", required=True,
+            key="explore-use",
+        )  # fmt: skip
+        some = choices[which or "chosen"][1]
+        wide = widen(catalog, some)
+        if len(wide) > len(some) and st.checkbox(f"and near-duplicates (+{len(wide) - len(some):,})"):
+            some = wide
+        ids = catalog.ids[some].tolist()
+        names = {each.id: each.name for each in classes}
+        class_id = st.selectbox(
+            "Class", list(names), format_func=lambda each: names[each], index=None, placeholder="Class", width=200,
+            key="explore-class",
+        )  # fmt: skip
+        st.button(
+            f"Label {len(ids):,}" if ids else "Label",
+            type="primary",
+            icon=":material/label:",
+            disabled=not ids or class_id is None,
+            on_click=label_images,
+            args=(project, ids, class_id, bool(st.session_state.get("explore-relabel")), TILES),
+        )
+        st.button(
+            "Add to the next batch",
+            icon=":material/playlist_add:",
+            disabled=not ids,
+            on_click=_propose,
+            args=(project, ids),
+            help="They come up first on the Label page, once the worker has chosen the rest of the batch.",
+        )
+        st.button(
+            "More like these",
+            icon=":material/image_search:",
+            disabled=not ids or len(ids) > 200,
+            on_click=show_like,
+            args=(project, ids),
+        )
+        with st.popover("Options", icon=":material/tune:"):
+            name_field()
+            st.checkbox("Change labels that are there", key="explore-relabel")
+            st.caption("Audit images never appear here: they are labeled one by one and blind.")
+    if not ids:
+        st.caption(
+            "Choose images below: a click, shift and a click for a row of them, or arrows and the space bar."
+        )
+
+
+def _propose(project: Project, image_ids: list[int]) -> None:
+    try:
+        n = add_to_batch(open_workspace().store, project, image_ids)
+    except UserError as error:
+        remember(project, str(error), (), good=False)
+    else:
+        remember(
+            project, f"{n:,} {'image waits' if n == 1 else 'images wait'} at the head of the next batch.", ()
+        )
+
+
+def _cloud(project: Project, catalog: Catalog, classes: list[ClassInfo], image_id: int) -> None:
+    """The images that an image's embedding distribution takes in, by ProbVLM."""
+    image = catalog.images[int(catalog.rows([image_id])[0])]
+    st.subheader("What else it could be", anchor=False)
+    found = files.read_json(files.cloud_path(open_workspace(), project, image.content_hash))
+    if found is None:
+        if pending(project, JobKind.ANSWER):
+            wait_for(project, JobKind.ANSWER)
+        elif st.button("Show its distribution", icon=":material/blur_on:"):
+            ask(open_workspace().store, project, image_id=image_id)
+            st.rerun()
+        else:
+            problem(project, JobKind.ANSWER)
+        return
+    if "problem" in found:
+        st.warning(found["problem"])
+        return
+    shares = dict(found["neighbours"])
+    near = catalog.rows(list(shares))
+    st.caption(
+        f"ProbVLM gives each image a distribution of embeddings. Drawn from this one's, {len(shares)} other images "
+        f"come out nearest; the first in {max(shares.values(), default=0):.0%} of the draws."
+    )
+    near = near[np.argsort([-shares[each] for each in catalog.ids[near].tolist()], kind="stable")]
+    tiles(catalog, near[:12].tolist(), classes, "explore-cloud", "Images of the distribution")
