@@ -176,7 +176,7 @@ class Workspace:
 def _check_readable(root: Path) -> None:
     """Look for one image that can be read; the scan finds out about the rest."""
     n = 0
-    for file in _image_files(root):
+    for file in image_files(root):
         n += 1
         try:
             open_image(file)
@@ -190,7 +190,8 @@ def _check_readable(root: Path) -> None:
     raise UserError(f"none of the {n} image files in {root} can be read; the last, {last}")
 
 
-def _image_files(root: Path) -> Iterator[Path]:
+def image_files(root: Path) -> Iterator[Path]:
+    """Files under a folder that are images by their name, hidden ones aside; follows links, each folder once."""
     seen: set[str] = set()
     for folder, subfolders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
