@@ -55,18 +55,19 @@ def choose_hyperparameters(
     fit_scale: bool,
     amplitude: float | None,
     gains: Tensor,
+    has_prior: bool,
     start: Start | None = None,
 ) -> tuple[float, float, Tensor]:
     """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior, and weights [r,C].
 
-    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n], gains [C]. The
+    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n], gains [C]; has_prior:
+    whether there is any prototype. The
     hyperprior is log-normal around `scale` and AMPLITUDE, so that a few labels change little; without labels both
     stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only label of a class is not asked for:
     nobody could predict it from the others, and being wrong about it says nothing but "predict less". The weights
     are where the search for the mode at the answer begins. `start` moves where the search begins, not what it
     looks for. In float32: a search needs three digits.
     """
-    has_prior = bool(zero_shot.any())
     centre = {"scale": math.log(scale), "amplitude": math.log(AMPLITUDE if has_prior else AMPLITUDE_BARE)}
     fixed = {"scale": math.log(scale)} if not (fit_scale and has_prior) else {}
     if amplitude is not None:
@@ -169,7 +170,9 @@ def cavity(
 ) -> tuple[Tensor, Tensor]:
     """Mean and variance [n,C] of every image's logits once its own label is taken away; see `leave_one_out`."""
     slope = mode.probs * (1 - mode.probs)  # [n,C]
-    without = _without(_variances(gram, slope, gains), slope)
+    informs = active_images(slope, 0.95)
+    variance = _variances(gram, slope, gains, informs)
+    without = _without(variance, slope * informs)  # an image that was left out is out already
     residual = one_hot(y, offset.shape[1]) - mode.probs
     return offset + (phi @ mode.weights) * gains - without * residual, without
 
@@ -179,12 +182,14 @@ def _without(variance: Tensor, weight: Tensor) -> Tensor:
     return variance / (1 - variance * weight).clamp(min=1e-6)
 
 
-def _variances(gram: Tensor, weights: Tensor, gains: Tensor) -> Tensor:
-    """Diagonals of ``(K_c⁻¹ + diag(w_c))⁻¹`` for each class, gram K [n,n], weights [n,C], K_c = g_c² K -> [n,C]."""
-    keep = active_images(weights, 0.95)
+def _variances(gram: Tensor, weights: Tensor, gains: Tensor, informs: Tensor) -> Tensor:
+    """Diagonals of ``(K_c⁻¹ + diag(w_c))⁻¹`` for each class, gram K [n,n], weights [n,C], K_c = g_c² K -> [n,C].
+
+    Weights are taken where informs [n,C], and as zero elsewhere.
+    """
     columns = []
     for c, gain in enumerate(gains.tolist()):
-        rows = keep[:, c].nonzero().squeeze(1)
+        rows = informs[:, c].nonzero().squeeze(1)
         root = gain * weights[rows, c].sqrt()
         seen = root.unsqueeze(1) * gram[rows]  # [a,n]
         inner = seen[:, rows] * root

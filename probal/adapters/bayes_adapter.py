@@ -196,6 +196,7 @@ class BayesAdapter:
             self.fit_scale,
             self.amplitude,
             gains,
+            bool(prototypes.any()),
             _begin(start, labeled, prior),
         )
         root = amplitude**0.5

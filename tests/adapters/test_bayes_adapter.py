@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from probal.adapters import BayesAdapter, load_adapter
+from probal.adapters import BayesAdapter, _dual, load_adapter
 from probal.errors import UserError
 from probal.gaussian import GaussianEmbedding
 
@@ -173,6 +173,34 @@ def test_one_label_per_class_without_a_prior_is_not_predicted_away() -> None:
     found = posterior.logits(images[12:]).predictive()
     assert (found.argmax(1) == torch.arange(12).repeat(19)).float().mean() > 0.9
     assert float(found.max(1).values.mean()) > 0.5
+
+
+@pytest.mark.parametrize("labels", [0, 80])
+def test_the_amplitude_without_labels_is_that_of_a_prior_where_there_is_one(labels: int) -> None:
+    """And a start without labels leads no further astray."""
+    g = torch.Generator().manual_seed(7)
+    centres = unit(torch.randn(C, 32, generator=g))
+    y = torch.arange(80) % C
+    x = unit(centres[y] + 0.5 * torch.randn(80, 32, generator=g) / 32**0.5)
+    prior, nothing = GaussianEmbedding(centres), GaussianEmbedding(torch.zeros(C, 32))
+    adapter = BayesAdapter(15.0)
+    start = adapter.fit(x[:0], y[:0], prior)
+    assert start.amplitude == pytest.approx(16)
+    assert adapter.fit(x[:0], y[:0], nothing).amplitude == pytest.approx(1024)
+    assert adapter.fit(x[:labels], y[:labels], prior, start.tensors()).amplitude < 100
+
+
+def test_the_temperature_of_many_labels_is_that_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond 64 labels some images are left out of some classes, which must not look like doubt."""
+    g = torch.Generator().manual_seed(2)
+    centres = unit(torch.randn(10, 32, generator=g))
+    y = torch.arange(150) % 10
+    x = unit(centres[y] + 1.2 * torch.randn(150, 32, generator=g) / 32**0.5)
+    prior = GaussianEmbedding(torch.zeros(10, 32))
+    adapter = BayesAdapter(15.0, amplitude=1000.0)
+    quick = adapter.fit(x, y, prior).temperature
+    monkeypatch.setattr(_dual, "_ALL", 1000)
+    assert quick == pytest.approx(adapter.fit(x, y, prior).temperature, rel=0.5)
 
 
 @pytest.mark.parametrize("prototypes", [True, False])
