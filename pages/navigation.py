@@ -27,6 +27,8 @@ page = st.navigation(
         st.Page("progress.py", title="Progress", icon=":material/show_chart:"),
         st.Page("engine.py", title="Engine", icon=":material/tune:"),
         st.Page("finish.py", title="Finish", icon=":material/done_all:"),
+        st.Page("classes.py", title="Classes", icon=":material/category:"),
+        st.Page("people.py", title="People", icon=":material/group:"),
         st.Page("export.py", title="Export", icon=":material/archive:"),
     ]
 )
