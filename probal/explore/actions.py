@@ -16,13 +16,13 @@ from probal.store import Store
 from probal.types import Event, EventKind, ImageState, JobKind, Project, Role
 
 BY_HAND = "chosen_by_hand"
-"""Setting: ids of the images that the next round is to begin with."""
+"""Setting: {"image_ids": images that the next round is to begin with}."""
 MOST_BY_HAND = 200
 ASKED = "explore_asked"
-"""Setting: what people wait for the worker to find out, {"texts": [...], "clouds": [image ids]}."""
+"""Setting: what people wait for the worker to find out, {"texts": [...], "image_ids": [...]}."""
 MOST_ASKED = 20
 KEPT = "labels_kept"
-"""Setting: {image id: class id} of doubted labels that someone held right."""
+"""Setting: {"image_ids", "class_ids"} of doubted labels that someone held right."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,14 @@ def keep(store: Store, project: Project, image_id: int, class_id: int) -> None:
 
     A setting and no event: who sees the label while answering gives no second opinion, which events would count.
     """
-    kept = store.get_setting(project.id, KEPT, {})
-    store.set_setting(project.id, KEPT, {**kept, str(image_id): class_id})
+    kept = {**kept_labels(store, project), image_id: class_id}
+    store.set_setting(project.id, KEPT, {"image_ids": [*kept], "class_ids": [*kept.values()]})
+
+
+def kept_labels(store: Store, project: Project) -> dict[int, int]:
+    """Class id by image id of the doubted labels that someone held right."""
+    kept = store.get_setting(project.id, KEPT, {"image_ids": [], "class_ids": []})
+    return dict(zip(kept["image_ids"], kept["class_ids"], strict=True))
 
 
 def add_to_batch(store: Store, project: Project, image_ids: Sequence[int]) -> int:
@@ -92,7 +98,7 @@ def add_to_batch(store: Store, project: Project, image_ids: Sequence[int]) -> in
         )
     pool = {image.id for image in store.images(project.id, state=ImageState.OK, role=Role.POOL)}
     pool -= store.labels_of(project.id, image_ids).keys()
-    waiting = store.get_setting(project.id, BY_HAND, [])
+    waiting = store.get_setting(project.id, BY_HAND, {"image_ids": []})["image_ids"]
     wanted = list(dict.fromkeys([*waiting, *(each for each in image_ids if each in pool)]))
     if not wanted:
         raise UserError("none of these images can be in a batch: they have labels already")
@@ -100,15 +106,15 @@ def add_to_batch(store: Store, project: Project, image_ids: Sequence[int]) -> in
         raise UserError(
             f"{len(wanted)} images chosen by hand: a batch takes {MOST_BY_HAND} at most, so choose fewer"
         )
-    store.set_setting(project.id, BY_HAND, wanted)
+    store.set_setting(project.id, BY_HAND, {"image_ids": wanted})
     store.enqueue(project.id, JobKind.REFIT)
     return len(wanted)
 
 
 def ask(store: Store, project: Project, text: str | None = None, image_id: int | None = None) -> None:
     """Ask the worker for the vector of a text, or for what stands for an image's embedding distribution."""
-    asked = store.get_setting(project.id, ASKED, {"texts": [], "clouds": []})
-    for kind, what in (("texts", text), ("clouds", image_id)):
+    asked = store.get_setting(project.id, ASKED, {"texts": [], "image_ids": []})
+    for kind, what in (("texts", text), ("image_ids", image_id)):
         if what is not None:
             others = [each for each in asked[kind] if each != what]
             asked[kind] = [*others, what][-MOST_ASKED:]

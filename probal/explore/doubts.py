@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probal.explore import files
-from probal.explore.actions import KEPT
+from probal.explore.actions import kept_labels
 from probal.types import Project
 from probal.workspace import Workspace
 
@@ -41,12 +41,12 @@ def latest_check(workspace: Workspace, project: Project) -> Check | None:
         return None
     doubts = [Doubt(**each) for each in found["suspects"]]
     labels = store.labels_of(project.id, [each.image_id for each in doubts])
-    kept = store.get_setting(project.id, KEPT, {})
+    kept = kept_labels(store, project)
     left = [
         each
         for each in doubts
         if each.image_id in labels
         and labels[each.image_id].class_id == each.class_id
-        and kept.get(str(each.image_id)) != each.class_id
+        and kept.get(each.image_id) != each.class_id
     ]
     return Check(found["watermark"], tuple(left))

@@ -16,8 +16,8 @@ MAP, GROUPS, CHECK, HASHES = "map.npz", "near-duplicates.npz", "label-check.json
 
 
 def folder(workspace: Workspace, project: Project) -> Path:
-    """The project's folder for Explore, below its snapshots."""
-    return workspace.snapshots_dir / str(project.id) / "explore"
+    """The project's folder for Explore; all in it can be found out again, so no backup takes it along."""
+    return workspace.path / "explore" / str(project.id)
 
 
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:

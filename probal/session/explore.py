@@ -20,7 +20,7 @@ Report = Callable[[int, int, str], None]
 
 def answer(session: Session, report: Report) -> None:
     """Find out everything that was asked and is not known; what cannot be is written down with the reason."""
-    asked = session.store.get_setting(session.project.id, ASKED, {"texts": [], "clouds": []})
+    asked = session.store.get_setting(session.project.id, ASKED, {"texts": [], "image_ids": []})
     report(0, 1, "Looking it up")
     vectors = ProjectVectors(session.workspace, session.project)
     fingerprint = vectors.space.fingerprint
@@ -33,7 +33,7 @@ def answer(session: Session, report: Report) -> None:
                     "a project of ready-made vectors has no text tower: search by an image instead"
                 )
             files.write_arrays(path, vector=unit_rows(encoder.encode_texts([text]))[0])
-    for image_id in asked["clouds"]:
+    for image_id in asked["image_ids"]:
         _cloud(session, image_id)
     report(1, 1, "Looking it up")
 

@@ -25,6 +25,7 @@ from probal.posterior import Distance
 from probal.random import derive_seed
 from probal.session.advice import advise
 from probal.session.ambiguity import project_probvlm, with_ambiguity, with_score
+from probal.session.by_hand import begin_with, chosen_by_hand, done
 from probal.session.engine import Engine, Fit
 from probal.session.measure import HeldOut, measure, pool_uncertainty
 from probal.session.prepare import prepare
@@ -134,6 +135,8 @@ class Session:
         _ = state.uncertainty
         scored = time.perf_counter()
         picks = propose(strategy, state, wanted, torch.Generator().manual_seed(seed))
+        by_hand = chosen_by_hand(self.store, self.project) if aim is None else []
+        picks = begin_with(picks, by_hand, images, state)
         about = None if aim is None else aim.name
         proposals = describe(picks, images, self.classes, state.uncertainty.predictive, strategy, about)
         proposals = with_ambiguity(probvlm, proposals, state.embeddings[[pick.row for pick in picks]])
@@ -148,6 +151,7 @@ class Session:
                 **fit.posterior.hyperparameters(),
                 **fit.facts(),
                 **found.facts,
+                **({"by_hand": {"image_ids": by_hand}} if by_hand else {}),
             },
             encoder_fingerprint=self._vectors.space.fingerprint,
             adapter_fingerprint=fit.fingerprint,
@@ -165,6 +169,7 @@ class Session:
             },
             proposals=proposals,
         )
+        done(self.store, self.project, by_hand)
         self._save_snapshot(written, fit)
         whole = found if aim is None else self._engine.candidates(fit)
         self._save_predictions(whole.images, whole.state, written)

@@ -14,6 +14,7 @@ import torch
 from probal.acquisition import propose
 from probal.errors import UserError
 from probal.session.ambiguity import project_probvlm, with_score
+from probal.session.by_hand import begin_with
 from probal.session.engine import Engine
 from probal.session.loop import Session
 from probal.session.snapshot import read_held_out
@@ -106,6 +107,7 @@ def replay(session: Session, index: int) -> Replay:
         state = with_score(probvlm, found.state, of.strategy)
         generator = torch.Generator().manual_seed(of.seed)
         picks = propose(of.strategy, state, of.config["batch"], generator)
+        picks = begin_with(picks, of.config.get("by_hand", {}).get("image_ids", []), found.images, state)
     paths = {image.id: image.path for image in store.images(project.id)}
     recorded = tuple(paths[item.image_id] for item in store.proposals(of.id))
     replayed = tuple(found.images[pick.row].path for pick in picks)

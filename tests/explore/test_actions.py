@@ -29,7 +29,7 @@ def test_images_chosen_by_hand_wait_for_the_next_round(workspace: Workspace, exp
     bulk_label(store, explored, pool[:1], store.classes(explored.id)[0].id, "ada")
     assert add_to_batch(store, explored, pool[:3]) == 2
     assert add_to_batch(store, explored, pool[2:4]) == 3
-    assert store.get_setting(explored.id, BY_HAND) == pool[1:4]
+    assert store.get_setting(explored.id, BY_HAND) == {"image_ids": pool[1:4]}
     job = store.last_job(explored.id, JobKind.REFIT)
     assert job is not None
     assert job.state is JobState.QUEUED

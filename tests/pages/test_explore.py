@@ -110,7 +110,8 @@ def opened_again(app: AppTest) -> AppTest:
 def test_images_go_into_the_next_batch(workspace: Workspace, explored: Project) -> None:
     app = choose(opened(), "Use", "page")
     app = press(app, "Add to the next batch")
-    assert workspace.store.get_setting(explored.id, BY_HAND) == load_catalog(workspace, explored).ids.tolist()
+    waiting = workspace.store.get_setting(explored.id, BY_HAND)["image_ids"]
+    assert waiting == load_catalog(workspace, explored).ids.tolist()
     assert "31 images wait" in app.success[0].value
 
 

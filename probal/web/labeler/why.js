@@ -5,6 +5,7 @@ const PHASES = {
   random: "drawn at random",
   information: "its label would tell most about the other images",
   gradient: "its label would change the model most, whichever it is",
+  "chosen by hand": "someone put it into this batch",
   balance: "may belong to a class with few labels",
 };
 const UNCERTAINTIES = [
