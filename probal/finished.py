@@ -62,6 +62,12 @@ def keep(workspace: Workspace, project: Project, labels: Sequence[ModelLabel], r
     workspace.store.set_setting(project.id, SETTING, record.to_dict())
 
 
+def discard(workspace: Workspace, project: Project) -> None:
+    """Take an accepted finish back: none of its labels is the project's any more."""
+    workspace.store.set_setting(project.id, SETTING, None)
+    _path(workspace, project).unlink(missing_ok=True)
+
+
 def record(workspace: Workspace, project: Project) -> FinishRecord | None:
     """The accepted finish, None where there is none."""
     found = workspace.store.get_setting(project.id, SETTING)

@@ -60,6 +60,12 @@ class JobKind(StrEnum):
     """Look for labels that are likely wrong."""
     ANSWER = "answer"
     """Read the texts that were searched for, and compare an image's embedding distribution with the pool."""
+    FINISH = "finish"
+    """Ask the model about every image, as a finish is planned from."""
+    PROBVLM = "probvlm"
+    """Train ProbVLM on the labels so far."""
+    POSTERIOR = "posterior"
+    """Estimate a posterior of the encoder's last layers, or read a published one."""
 
 
 class JobState(StrEnum):

@@ -24,6 +24,8 @@ from probal.explore.pool_map import draw_map
 from probal.session import Session
 from probal.session.explore import answer, keep_check
 from probal.session.model_export import write_model_files
+from probal.session.orders import fulfil, standing_aim
+from probal.session.preview import Previews
 from probal.types import Job, JobKind, Project
 from probal.workspace import Workspace
 
@@ -70,11 +72,13 @@ def run_job(session: Session, job: Job, watch: Watch | None = None) -> None:
             keep_check(session)
         elif job.kind is JobKind.ANSWER:
             answer(session, progress)
+        elif job.kind is not JobKind.REFIT:
+            fulfil(session, job.kind, progress)
         else:
             progress(0, 3, "Fitting the adapter")
             session.refit()
             progress(1, 3, "Choosing the next images")
-            session.propose()
+            session.propose(aim=standing_aim(session, progress))
             progress(2, 3, "Measuring")
             session.evaluate()
         store.finish(job.id)
@@ -126,17 +130,20 @@ def _follow(workspace: Workspace, project: Project, waiting: set[int], watch: Wa
 def serve(workspace: Workspace, parent_pid: int | None = None) -> None:
     """Run jobs until the parent process is gone (or for ever without one). Timeout if another worker runs."""
     sessions: dict[int, Session] = {}
+    previews = Previews(workspace)
     with worker_lock(workspace):
         workspace.store.requeue_stale(0)  # the lock is ours: whatever runs, runs no more
         while parent_pid is None or os.getppid() == parent_pid:
             job = workspace.store.claim(f"worker-{os.getpid()}")
             if job is None:
-                time.sleep(POLL_SECONDS)
+                if not previews.answer_next():
+                    time.sleep(POLL_SECONDS)
                 continue
-            if job.project_id not in sessions:
-                name = next(each.name for each in workspace.store.projects() if each.id == job.project_id)
-                sessions[job.project_id] = Session(workspace, name)
-            run_job(sessions[job.project_id], job)
+            project = next(each for each in workspace.store.projects() if each.id == job.project_id)
+            session = sessions.get(project.id)
+            if session is None or session.project != project:  # its settings may have changed since
+                session = sessions[project.id] = Session(workspace, project.name)
+            run_job(session, job)
 
 
 def main() -> None:

@@ -28,11 +28,15 @@ HOUSE = BASE | {
     "workspace",
     "labeling",
     "classes",
+    "previews",
+    "people",
     "support_set",
     "label_import",
     "backup",
     "advice",
     "finished",
+    "finish_plan",
+    "orders",
     "explore",
 }
 
@@ -58,12 +62,16 @@ ROOMS: dict[str, set[str]] = {
     "workspace": BASE | {"store", "validate", "pool", "encoders"},
     "labeling": BASE | {"store", "validate", "advice"},
     "classes": BASE | {"store", "validate", "labeling"},
+    "previews": BASE | {"workspace"},
+    "people": BASE | {"store", "validate", "labeling", "evaluation"},
     "advice": BASE | {"store", "evaluation"},
     "support_set": BASE | {"store", "export", "pool", "workspace"},
     "label_import": BASE | {"export"},
     "backup": BASE | {"store", "pool", "workspace"},
     "explore": BASE | {"store", "pool", "workspace", "labeling"},
     "finished": BASE | {"store", "export", "support_set", "workspace"},
+    "finish_plan": BASE | {"store", "evaluation", "finished", "workspace"},
+    "orders": BASE | {"store", "validate"},
     "session": HOUSE | ENGINE | {"posterior", "probvlm", "adapters", "acquisition"},
     "worker": HOUSE | ENGINE | {"session"},
     "simulate": HOUSE | ENGINE | {"adapters", "acquisition", "session"},
@@ -75,19 +83,8 @@ ROOMS: dict[str, set[str]] = {
     "app": HOUSE | {"web", "ui"},
 }
 
-ENGINE_ROOMS = {
-    "random",
-    "threads",
-    "tensor_file",
-    "gaussian",
-    "posterior",
-    "probvlm",
-    "adapters",
-    "acquisition",
-    "encoders",
-    "session",
-    "worker",
-    "simulate",
+ENGINE_ROOMS = (ENGINE - BASE) | {
+    *("posterior", "probvlm", "adapters", "acquisition", "encoders", "session", "worker", "simulate")
 }
 HAS_TORCH = ENGINE_ROOMS | {"cli"}
 HAS_SQLALCHEMY = {"store"}

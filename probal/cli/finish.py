@@ -15,7 +15,9 @@ from probal.cli.work import work_off
 from probal.errors import UserError
 
 if TYPE_CHECKING:
-    from probal.session.finish import FinishPlan
+    from probal.finish_plan import FinishPlan
+    from probal.types import Project
+    from probal.workspace import Workspace
 
 SHOWN = 10
 """Abstained images named on the screen; --to and --json have them all."""
@@ -33,22 +35,26 @@ def finish(
     accept: Annotated[
         bool, typer.Option("--accept", help="Keep the model's labels with the project.")
     ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the accepted labels of the model back.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Let the model label what it can at a promised precision, and list what it leaves to people."""
     workspace, project = open_project(ctx, name)
+    if undo:
+        _undo(workspace, project)
+        return
     if to is not None and to.exists() and not to.is_dir():
         raise UserError(f"--to {to} is a file; a folder is expected")
     work_off(workspace, project, "Refitting", f"Nothing was written; run probal finish {name} again.")
-    from probal import finished
+    from probal import finish_plan, finished
     from probal.session import Session
-    from probal.session import finish as finishing
+    from probal.session.finish import plan as planned
 
     with kept("Nothing was written."):
         session = Session(workspace, name)
-        plan = finishing.plan(session, precision, confidence)
+        plan = planned(session, precision, confidence)
         if accept:
-            finishing.accept(session, plan)
+            finish_plan.accept(workspace, project, plan)
         if to is not None:
             finished.write(workspace, project, plan.labels, plan.abstained, to)
     if as_json:
@@ -62,6 +68,16 @@ def finish(
         )
     if to is not None:
         say(f"{finished.LABELS} (column source: human or model) and {finished.ABSTAINED} written to {to}")
+
+
+def _undo(workspace: Workspace, project: Project) -> None:
+    from probal import finished
+
+    kept_now = finished.record(workspace, project)
+    if kept_now is None:
+        raise UserError(f"'{project.name}' has no accepted finish, so there is nothing to take back")
+    finished.discard(workspace, project)
+    say(f"The {kept_now.labels:,} labels that the model gave {project.name} are taken back.")
 
 
 def plan_json(plan: FinishPlan) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from probal.cli.console import kept, out, print_json, progress_bar, say, table
-from probal.cli.pairs_file import read_pairs_file
 from probal.cli.projects import JsonFlag, NameArgument
 from probal.cli.shell import app, open_project
+from probal.label_import.captions import read_pairs_file
 
 if TYPE_CHECKING:
     from probal.session.posterior_facts import PosteriorFacts, TowerFacts

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from probal.encoders import check_encoder_id, load_encoder
 from probal.errors import UserError
+from probal.label_import.captions import Caption
 from probal.pool.features import FeatureStore
 from probal.probvlm import Pairs, ProbVLM, RankedEncoder, Settings, rank_encoders, train
 from probal.random import torch_generator
@@ -24,7 +25,7 @@ from probal.session.ambiguity import (
 )
 from probal.session.prepare import ENCODER_FACTS, Report
 from probal.session.space import EncoderFacts, mean_vector
-from probal.session.text_pairs import Caption, JointSpace, TextPair, caption_pairs, label_pairs
+from probal.session.text_pairs import JointSpace, TextPair, caption_pairs, label_pairs
 from probal.session.vectors import ProjectVectors
 from probal.types import Project
 from probal.workspace import Workspace

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from probal.encoders import Encoder
 from probal.errors import UserError
+from probal.label_import.captions import Caption
 from probal.pool.embed import embed_images
 from probal.pool.features import FeatureStore
 from probal.session.prepare import Report
@@ -26,16 +27,6 @@ from probal.types import Project, Role
 from probal.workspace import Workspace
 
 TEXTS_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Caption:
-    """A line of the user's file: an image of the project by its path there, or any image file."""
-
-    path: str
-    text: str
-    folder: Path
-    """What `path` may be relative to, besides the project's own folder."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The curve of the Progress page, and labels per class. Colours are chosen to be read on the light and on the dark theme."""
+"""The curve of the Progress page, and labels per class. Colours can be read on the light and on the dark theme."""
 
 from __future__ import annotations
 

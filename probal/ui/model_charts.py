@@ -83,7 +83,7 @@ def confusion_matrix(found: Confusion) -> go.Figure:
 
 
 def reliability_diagram(table: pd.DataFrame) -> go.Figure:
-    """Share of hits against stated confidence, 95 % intervals; a model that can be taken at its word is on the line."""
+    """Share of hits against stated confidence, 95 % intervals; a calibrated model is on the dotted line."""
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": QUIET, "dash": "dot", "width": 1}, hoverinfo="skip"

@@ -9,12 +9,21 @@ import pandas as pd
 import streamlit as st
 
 from probal.labeling import JobStatus, ProjectStatus
-from probal.types import ImageInfo, ImageState, Project
+from probal.store import Store
+from probal.types import ImageInfo, ImageState, JobKind, JobState, Project
 from probal.ui.context import open_workspace
 from probal.web.security import image_url
 
 GALLERY = 16
-STEPS = {"prepare": "Getting the images ready", "refit": "Learning from your labels"}
+STEPS = {
+    "prepare": "Getting the images ready",
+    "refit": "Learning from your labels",
+    "model": "Writing the model's files",
+    "finish": "Looking at every image",
+    "probvlm": "Training ProbVLM",
+    "posterior": "Computing the posterior",
+}
+REFRESH_SECONDS = 1.5
 
 
 def job_line(job: JobStatus) -> None:
@@ -29,6 +38,16 @@ def job_line(job: JobStatus) -> None:
         st.progress(min(1.0, job.done / job.total), text=f"{what}: {job.done} of {job.total}")
     else:
         st.progress(0.0, text=f"{what} …")
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def wait_for(store: Store, project: Project, kind: JobKind) -> None:
+    """How far the project's job of this kind is; the page is drawn anew when it has ended."""
+    job = store.last_job(project.id, kind)
+    if job is None or job.state not in (JobState.QUEUED, JobState.RUNNING):
+        st.rerun()
+    else:
+        job_line(JobStatus(str(kind), str(job.state), job.done, job.total, job.message, job.error))
 
 
 def numbers(status: ProjectStatus) -> None:

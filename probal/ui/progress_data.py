@@ -57,10 +57,9 @@ def curve_table(
         for each in points
     ]
     if start is not None:
-        rows += [
-            ("Projected", start.labels + each.labels, *(start.value + gain for gain in (each.gain, each.low, each.high)), 0, False)
-            for each in projected
-        ]  # fmt: skip
+        for each in projected:
+            value, low, high = (start.value + gain for gain in (each.gain, each.low, each.high))
+            rows.append(("Projected", start.labels + each.labels, value, low, high, 0, False))
     names = ["series", "labels", "accuracy", "low", "high", "images", "preliminary"]
     return pd.DataFrame(rows, columns=names)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -226,6 +227,12 @@ def _mixed_up(project: Project, found: progress_data.Confusion, measured: Metric
 def _table_of_classes(table: pd.DataFrame) -> None:
     share = st.column_config.NumberColumn(format="percent")
     bar = st.column_config.ProgressColumn("Accuracy", format="percent", min_value=0, max_value=1)
-    columns = {"class": "Class", "labels": "Labels", "accuracy": bar, "low": share, "high": share}
+    columns: dict[str, Any] = {
+        "class": "Class",
+        "labels": "Labels",
+        "accuracy": bar,
+        "low": share,
+        "high": share,
+    }
     st.dataframe(table, hide_index=True, column_config=columns)
     st.caption("Low and high are the ends of the 95 % interval. Click a heading to sort.")

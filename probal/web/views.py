@@ -34,6 +34,7 @@ WAITING = {
     JobKind.REFIT: (QueueState.REFITTING, "Learning from your labels; the next images come in a moment"),
     JobKind.MODEL: (QueueState.REFITTING, "Writing the model's files; the next images come in a moment"),
 }
+BUSY = (QueueState.REFITTING, "The worker is at something else; the next images come after that")
 
 
 def items(store: Store, project: Project, leased: Sequence[LeaseItem], token: str) -> list[Item]:
@@ -95,9 +96,10 @@ def queue_state(store: Store, project: Project, any_leased: bool) -> tuple[Queue
         return QueueState.READY, ""
     newest = next(iter(store.jobs(project.id, limit=1)), None)
     if newest is not None and newest.state in (JobState.QUEUED, JobState.RUNNING):
-        state, message = WAITING[newest.kind]
+        state, message = WAITING.get(newest.kind, BUSY)
         return state, message + _how_far(newest)
-    if newest is not None and newest.state is JobState.FAILED:
+    # what else failed is told on the page that asked for it
+    if newest is not None and newest.state is JobState.FAILED and newest.kind in WAITING:
         return QueueState.FAILED, f"{newest.error} Open Pool and scan again once that is mended."
     if store.latest_round(project.id) is None:
         return QueueState.PREPARING, "Waiting for the images to be read. Open Pool to see how far it is"

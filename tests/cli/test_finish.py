@@ -10,8 +10,8 @@ import pandas as pd
 from probal import finished
 from probal.cli.finish import plan_lines
 from probal.evaluation import Certificate
+from probal.finish_plan import FinishPlan
 from probal.finished import ModelLabel
-from probal.session.finish import FinishPlan
 from probal.workspace import Workspace
 from tests.cli.colours import encoder, images, labels_file, prepared, truth
 
@@ -79,6 +79,12 @@ def test_the_model_labels_the_rest_and_its_labels_come_back_as_nobodys(prepared,
     back = prepared("label", "p", out / finished.LABELS)
     assert back.exit_code == 0
     assert f"{len(told['labels'])} rows without one" in back.stderr
+
+    assert "are taken back" in prepared("finish", "p", "--undo").stderr
+    with Workspace(workspace) as opened:
+        assert finished.accepted(opened, opened.store.project("p")) == []
+    again = prepared("finish", "p", "--undo")
+    assert (again.exit_code, "nothing to take back" in again.stderr) == (2, True)
 
     certified = prepared("finish", "p", "--precision", "0.98", "--accept")
     assert certified.exit_code == 2

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from probal.errors import UserError
+from probal.label_import.captions import Caption
 from probal.probvlm import ambiguity_threshold
 from probal.session import Session
 from probal.session.ambiguity import SETTING, ambiguous_images, project_probvlm, trained_probvlm
 from probal.session.probvlm_training import rank_for_pool, settings_for, train_probvlm
-from probal.session.text_pairs import Caption, TextPair
+from probal.session.text_pairs import TextPair
 from probal.session.vectors import ProjectVectors
 from probal.types import Role
 from probal.workspace import Workspace

@@ -6,10 +6,11 @@ from uuid import uuid4
 
 import pytest
 
-from probal import finished
+from probal import finish_plan, finished
 from probal.errors import UserError
+from probal.finish_plan import Evidence, accept, evidence_path
 from probal.session import Session
-from probal.session.finish import accept, plan
+from probal.session.finish import evidence, plan
 from probal.types import Event, EventKind, Role
 from tests.session.conftest import audit_ids, label
 
@@ -45,7 +46,7 @@ def test_a_high_promise_on_thirty_images_is_refused(session: Session, truth: dic
     assert made.labels == ()
     assert made.certificate.audit_needed == 149
     with pytest.raises(UserError, match="nothing is certified"):
-        accept(session, made)
+        accept(session.workspace, session.project, made)
 
 
 def test_flags_and_skips_of_the_audit_count_against_the_model(
@@ -73,7 +74,7 @@ def test_accepted_labels_are_kept_apart_and_yield_to_people(session: Session, tr
     before = session.refit()
     store, project = session.store, session.project
     made = plan(session, 0.5, 0.6)
-    record = accept(session, made)
+    record = accept(session.workspace, session.project, made)
     assert finished.record(session.workspace, project) == record
     kept = finished.accepted(session.workspace, project)
     assert {(each.path, each.label) for each in kept} == {(each.path, each.label) for each in made.labels}
@@ -87,7 +88,7 @@ def test_accepted_labels_are_kept_apart_and_yield_to_people(session: Session, tr
     assert len(left) == len(kept) - 1
     assert first.path not in {each.path for each in left}
     with pytest.raises(UserError, match="meantime"):
-        accept(session, made)
+        accept(session.workspace, session.project, made)
 
 
 def test_the_files_tell_human_from_model(session: Session, truth: dict[str, str], tmp_path: Path) -> None:
@@ -126,3 +127,27 @@ def test_a_test_set_takes_the_place_of_the_audit(
     assert not {each.path for each in (*made.labels, *made.abstained)} & some.keys()
     assert len(made.labels) + len(made.abstained) == 50
     assert all(each.role == Role.POOL for each in made.labels)
+
+
+def test_the_evidence_survives_the_disk_and_gives_the_same_plan(
+    session: Session, truth: dict[str, str]
+) -> None:
+    _labeled(session, truth)
+    path = evidence_path(session.workspace, session.project)
+    assert Evidence.load(path) is None
+    evidence(session).save(path)
+    kept = Evidence.load(path)
+    assert kept is not None
+    assert finish_plan.plan(session.workspace, session.project, kept, 0.5, 0.6) == plan(session, 0.5, 0.6)
+    path.write_bytes(b"not an archive")
+    assert Evidence.load(path) is None
+
+
+def test_an_accepted_finish_can_be_taken_back(session: Session, truth: dict[str, str]) -> None:
+    _labeled(session, truth)
+    accept(session.workspace, session.project, plan(session, 0.5, 0.6))
+    assert finished.accepted(session.workspace, session.project)
+    finished.discard(session.workspace, session.project)
+    assert finished.record(session.workspace, session.project) is None
+    assert finished.accepted(session.workspace, session.project) == []
+    finished.discard(session.workspace, session.project)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from probal.errors import UserError
 
-if TYPE_CHECKING:
-    from probal.session.text_pairs import Caption
+
+@dataclass(frozen=True)
+class Caption:
+    """A line of the user's file: an image of the project by its path there, or any image file."""
+
+    path: str
+    text: str
+    folder: Path
+    """What `path` may be relative to, besides the project's own folder."""
 
 
 def read_pairs_file(file: Path) -> list[Caption]:
@@ -19,8 +26,6 @@ def read_pairs_file(file: Path) -> list[Caption]:
     A path is relative to the project's images or to the file's own folder. Rows without a caption are left out.
     Raises UserError for a file that is not there, not UTF-8, without those columns, or without one caption.
     """
-    from probal.session.text_pairs import Caption
-
     if not file.is_file():
         raise UserError(f"no pairs file at {file}: give a CSV with the columns path,caption")
     try:

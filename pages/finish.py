@@ -1,0 +1,46 @@
+"""Finish: the model labels the rest, at a promised precision."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from probal import finish_plan, finished, labeling
+from probal.errors import UserError
+from probal.ui import finish_view
+from probal.ui.context import open_workspace, require_project
+
+workspace = open_workspace()
+project = require_project()
+st.title("Finish", anchor=False)
+st.write(
+    "Let the model label what it is sure enough of, and keep the rest for people. How sure is enough is not its own "
+    "word: it is tested on the randomly drawn images that you labeled without a suggestion."
+)
+record = finished.record(workspace, project)
+if record is not None:
+    finish_view.kept(workspace, project, record)
+if not finish_view.ready(labeling.status(workspace.store, project), project):
+    st.stop()
+if record is not None and not st.toggle("Plan another finish in its place"):
+    st.stop()
+found = finish_view.current_evidence(workspace, project)
+if found is None:
+    st.stop()
+
+try:
+    plan = finish_view.choose_plan(workspace, project, found)
+except UserError as error:
+    st.error(str(error), icon=":material/error:")
+    st.stop()
+finish_view.numbers(plan)
+if plan.labels:
+    finish_view.review(workspace, plan)
+    if st.button(f"Keep these {len(plan.labels):,} labels", type="primary", icon=":material/done_all:"):
+        try:
+            finish_plan.accept(workspace, project, plan)
+        except UserError as error:
+            st.error(f"{error}.", icon=":material/error:")
+        else:
+            st.rerun()
+    st.caption("They are kept apart from yours, can be taken back, and give way to what a person says later.")
+finish_view.abstained(plan, project)

@@ -1,0 +1,18 @@
+"""Every strategy and adapter has its words, and no two the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from probal import validate
+from probal.ui.engine_words import ADAPTERS, STRATEGIES
+
+
+@pytest.mark.parametrize(
+    ("words", "known"), [(STRATEGIES, validate.STRATEGIES), (ADAPTERS, validate.ADAPTERS)]
+)
+def test_all_are_told_apart(words: dict[str, tuple[str, str]], known: tuple[str, ...]) -> None:
+    assert set(words) == set(known)
+    assert len({title for title, _ in words.values()}) == len(words)
+    assert all(sentence.endswith(".") for _, sentence in words.values())
+    assert "recommended" in next(iter(words.values()))[0]
