@@ -7,7 +7,7 @@ one per annotator and image. Every function raises ValueError for shapes that do
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def repeat_agreement(first: Sequence[int], second: Sequence[int]) -> Mapping[int
     for a, b in zip(first, second, strict=True):
         hits[None].append(a == b)
         hits[a].append(a == b)
-    return {key: _agreement(sum(values), len(values)) for key, values in hits.items()}
+    return {key: share_alike(sum(values), len(values)) for key, values in hits.items()}
 
 
 def class_agreement(answers: Sequence[Answer]) -> dict[int, Agreement]:
@@ -103,14 +103,14 @@ def class_agreement(answers: Sequence[Answer]) -> dict[int, Agreement]:
     Where two classes got equally many answers the image counts under both.
     """
     hits: dict[int, list[bool]] = defaultdict(list)
-    for given in _by_image(answers).values():
+    for given in by_image(answers).values():
         if len(given) < 2:
             continue
         votes = Counter(given.values())
         for class_id, count in votes.items():
             if count == max(votes.values()):
                 hits[class_id].append(len(votes) == 1)
-    return {class_id: _agreement(sum(values), len(values)) for class_id, values in sorted(hits.items())}
+    return {class_id: share_alike(sum(values), len(values)) for class_id, values in sorted(hits.items())}
 
 
 def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnnotator]:
@@ -123,7 +123,7 @@ def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnn
     from scipy.stats import fisher_exact
 
     counts: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])  # differs, compared
-    for given in _by_image(answers).values():
+    for given in by_image(answers).values():
         for annotator, class_id in given.items():
             votes = Counter(value for other, value in given.items() if other != annotator).most_common(2)
             if votes and (len(votes) == 1 or votes[0][1] > votes[1][1]):
@@ -145,12 +145,14 @@ def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnn
     return found
 
 
-def _by_image(answers: Sequence[Answer]) -> dict[Hashable, dict[str, int]]:
-    images: dict[Hashable, dict[str, int]] = defaultdict(dict)
+def by_image(answers: Iterable[Answer]) -> dict[int, dict[str, int]]:
+    """For each image what each annotator said, their last answer where there are several."""
+    images: dict[int, dict[str, int]] = defaultdict(dict)
     for annotator, image, class_id in answers:
         images[image][annotator] = class_id
     return images
 
 
-def _agreement(same: int, n: int) -> Agreement:
+def share_alike(same: int, n: int) -> Agreement:
+    """`same` of `n` with its interval."""
     return Agreement(same, n, *accuracy_interval(same, n))

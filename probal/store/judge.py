@@ -23,7 +23,7 @@ _SOME: BindParameter[Any] = bindparam("some", expanding=True)
 _ROLES = select(image.c.id, image.c.role).where(image.c.id.in_(_SOME), image.c.project_id == PROJECT)
 _CLASSES = select(class_).where(class_.c.project_id == PROJECT)
 _LEASES = (
-    select(lease.c.image_id, lease.c.token, annotator.c.name)
+    select(lease.c.image_id, lease.c.token, lease.c.again, lease.c.issued_row, annotator.c.name)
     .join(annotator, annotator.c.id == lease.c.annotator_id)
     .where(lease.c.image_id.in_(_SOME), lease.c.project_id == PROJECT)
 )
@@ -43,7 +43,7 @@ _EVENTS = (
     .where(annotation.c.event_id.in_(_SOME), annotation.c.project_id == PROJECT)
 )
 _LABEL = current(annotation.c.image_id == bindparam("image_id"))
-_LABELED_BY = select(annotator.c.name).join(_LABEL, _LABEL.c.annotator_id == annotator.c.id)
+_LABELED_BY = select(annotator.c.name, _LABEL.c.id).join(_LABEL, _LABEL.c.annotator_id == annotator.c.id)
 _INSERT = insert(annotation).returning(annotation.c.id)
 _REFRESH_OPEN = refresh_open(proposal.c.image_id.in_(_SOME))
 
@@ -159,9 +159,10 @@ class Judge:
         if held.token != event.lease:
             return f"image {event.image_id} was handed out again since, in another window or after a while"
         # asked each time and not kept: an undo earlier in this call may have changed it
-        by = self._connection.scalar(_LABELED_BY, {"image_id": event.image_id})
-        if by is not None and by != event.annotator:
-            return f"image {event.image_id} was labeled by {by} since"
+        found = self._connection.execute(_LABELED_BY, {"image_id": event.image_id}).one_or_none()
+        known = found is not None and held.again and found.id <= held.issued_row
+        if found is not None and found.name != event.annotator and not known:
+            return f"image {event.image_id} was labeled by {found.name} since"
         return None
 
     def _store(self, event: Event) -> None:

@@ -52,9 +52,11 @@ def is_void(event: FromClause, until: bool = False) -> ColumnElement[bool]:
     return or_(undone, _reopened(event, until))
 
 
-def answered(image_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Whether the image is out of the queue."""
-    return exists().where(_EVENT.c.image_id == image_id, _EVENT.c.kind.in_(ANSWERING), ~is_void(_EVENT))
+def answered(image_id: ColumnElement[int], after: ColumnElement[int] | int = 0) -> ColumnElement[bool]:
+    """Whether the image is out of the queue, by an event after row `after`."""
+    later = true() if isinstance(after, int) and after == 0 else _EVENT.c.id > after
+    answers = (_EVENT.c.image_id == image_id, _EVENT.c.kind.in_(ANSWERING), ~is_void(_EVENT))
+    return exists().where(*answers, later)
 
 
 def skipped(image_id: ColumnElement[int], after: ColumnElement[int] | int = 0) -> ColumnElement[bool]:

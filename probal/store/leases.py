@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 
-from sqlalchemy import BindParameter, Connection, Integer, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Integer,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from probal.store.annotators import annotator_id
 from probal.store.base import UtcDateTime
@@ -19,7 +31,16 @@ from probal.store.labels import answered, skipped
 from probal.store.queue import LEASE, Candidate, Queue
 from probal.store.repository import PROJECT, Repository
 from probal.store.rounds import predicted_of, reason_of
-from probal.store.schema import annotation, image, lease, proposal
+from probal.store.schema import annotation, image, lease, proposal, setting
+from probal.store.second_opinions import (
+    AGAIN_EVERY,
+    REMEMBERED,
+    REPEATS,
+    SECOND,
+    SETTING,
+    Overlap,
+    bound,
+)
 from probal.types import ImageState, LeaseItem, Role
 
 AUDIT_EVERY = 5
@@ -38,7 +59,9 @@ _HELD = (
         lease.c.client == bindparam("client"),
         lease.c.expires_at > bindparam("now", type_=UtcDateTime),
         image.c.state == ImageState.OK,
-        ~answered(lease.c.image_id),
+        or_(
+            and_(lease.c.again, ~answered(lease.c.image_id, lease.c.issued_row)), ~answered(lease.c.image_id)
+        ),
         ~skipped(lease.c.image_id, after=lease.c.issued_row),
     )
     .order_by(lease.c.issued_at, lease.c.place)
@@ -61,6 +84,7 @@ GIVE_BACK = (
     update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("now"), proposal_id=None)
 )
 _PROPOSALS_GIVEN = select(func.count(lease.c.proposal_id)).where(lease.c.project_id == PROJECT)
+_AGAIN_GIVEN = select(func.count()).where(lease.c.project_id == PROJECT, lease.c.again)
 _AUDITS_GIVEN = (
     select(func.count())
     .select_from(image)
@@ -73,6 +97,7 @@ _TOKENS = select(lease.c.image_id, lease.c.token).where(
     lease.c.client == bindparam("client"),
 )
 _LAST_ROW = select(func.coalesce(func.max(annotation.c.id), 0)).where(annotation.c.project_id == PROJECT)
+_OVERLAP = select(setting.c.value).where(setting.c.project_id == PROJECT, setting.c.key == SETTING)
 _END = delete(lease).where(lease.c.image_id.in_(_IDS))
 _ITEMS = (
     select(
@@ -145,15 +170,20 @@ def _choose(queue: Queue, n: int) -> list[Candidate]:
     wanted = n - len(queue.held)
     proposals = queue.proposals(wanted)
     audits = queue.audits(wanted)
+    once_more = again(queue, wanted)
     project = {"project_id": queue.project_id}
     audit = queue.connection.scalar(_AUDITS_GIVEN, project) or 0
-    total = (queue.connection.scalar(_PROPOSALS_GIVEN, project) or 0) + audit
+    more = 0 if not once_more else queue.connection.scalar(_AGAIN_GIVEN, project) or 0
+    total = (queue.connection.scalar(_PROPOSALS_GIVEN, project) or 0) + audit + more
 
     chosen: list[Candidate] = []
     while len(chosen) < wanted:
         if audits and (audit + 1) * AUDIT_EVERY <= total + 1:
             chosen.append(audits.pop(0))
             audit += 1
+        elif once_more and (more + 1) * AGAIN_EVERY <= total + 1:
+            chosen.append(once_more.pop(0))
+            more += 1
         elif proposals:
             chosen.append(proposals.pop(0))
         else:
@@ -162,9 +192,25 @@ def _choose(queue: Queue, n: int) -> list[Candidate]:
 
     missing = min(n, FLOOR) - len(queue.held) - len(chosen)
     if missing > 0:
-        waiting = chain(audits, queue.skipped(missing))
+        waiting = chain(audits, once_more, queue.skipped(missing))
         chosen += [candidate for candidate, _ in zip(waiting, range(missing), strict=False)]
     return chosen
+
+
+def again(queue: Queue, n: int) -> list[Candidate]:
+    """Up to `n` images that have answers already and wait for another, second opinions before repeats."""
+    kept = queue.connection.scalar(_OVERLAP, {"project_id": queue.project_id})
+    overlap = Overlap(**(kept or {}))
+    ids: list[int] = []
+    if overlap.share > 0:
+        people = {"share": bound(overlap.share), "annotators": overlap.annotators}
+        ids += queue.ids(SECOND, n=n, **people)
+    if overlap.repeats > 0:
+        me = {"project_id": queue.project_id, "annotator_id": queue.annotator_id}
+        before = queue.connection.scalar(REMEMBERED, me)
+        if before is not None:
+            ids += queue.ids(REPEATS, n=n, repeats=bound(overlap.repeats), before=before)
+    return [Candidate(image_id, None, again=True) for image_id in dict.fromkeys(ids)]
 
 
 def issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
@@ -189,6 +235,7 @@ def issue(queue: Queue, chosen: Sequence[Candidate]) -> None:
                 "issued_at": queue.now,
                 "place": place,
                 "expires_at": queue.now + LEASE,
+                "again": candidate.again,
             }
             for place, candidate in enumerate(chosen)
         ],

@@ -100,10 +100,12 @@ _SKIPPED = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image that can be handed out; `proposal_id` is None for an audit image."""
+    """An image that can be handed out; `proposal_id` is None for one that goes out blind."""
 
     image_id: int
     proposal_id: int | None
+    again: bool = False
+    """It has answers already; see `probal.store.second_opinions`."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,10 @@ class Queue:
     def among(self, query: Select[int], image_ids: Sequence[int]) -> set[int]:
         """Those of these images that a query of this window finds; its parameter is `ids`."""
         return {row.id for row in self._rows(query, ids=list(image_ids))}
+
+    def ids(self, query: Select[int], **parameters: Any) -> list[int]:
+        """The images that a query of this window finds."""
+        return [row.image_id for row in self._rows(query, **parameters)]
 
     def _rows(self, query: Select[*tuple[Any, ...]], **parameters: Any) -> Sequence[AnyRow]:
         window = {

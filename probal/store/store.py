@@ -14,12 +14,13 @@ from probal.store.grid import GridLeases
 from probal.store.images import Images
 from probal.store.jobs import Jobs
 from probal.store.leases import Leases
+from probal.store.people import People
 from probal.store.results import Results
 from probal.store.rounds import Rounds
 from probal.store.transfer import Transfer
 
 
-class Store(Classes, Transfer, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
+class Store(Classes, People, Transfer, Images, Events, Counts, Leases, GridLeases, Rounds, Results, Jobs):
     """A workspace's memory. Safe to share between threads; other processes open their own.
 
     Every method is one transaction of its own (`sync_images` several), and returns after its commit.

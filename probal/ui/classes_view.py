@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -115,13 +116,12 @@ def edit_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], cou
     with st.container(horizontal=True, vertical_alignment="bottom"):
         up = known.index(each)
         for label, icon, to in (("Up", "arrow_upward", up - 1), ("Down", "arrow_downward", up + 1)):
-            at_end = not 0 <= to < len(known)
             if st.button(
                 label, icon=f":material/{icon}:", key=f"{label}-{each.id}", disabled=not 0 <= to < len(known)
             ):
                 order = [other.name for other in known]
                 order.insert(to, order.pop(up))
-                attempt(lambda order=order: editor.move(order), "The order is changed.")
+                attempt(partial(editor.move, order), "The order is changed.")
         if st.button("Archive", icon=":material/archive:", key=f"archive-{each.id}", help=ARCHIVE):
             attempt(lambda: editor.archive(each.name), f"{escape(each.name)} is archived.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -220,9 +220,7 @@ def archived_classes(editor: ClassEditor, gone: list[ClassInfo]) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.text(each.name)
                 if st.button("Restore", key=f"restore-{each.id}", icon=":material/unarchive:"):
-                    attempt(
-                        lambda each=each: editor.restore(each.name), f"{escape(each.name)} is in use again."
-                    )
+                    attempt(partial(editor.restore, each.name), f"{escape(each.name)} is in use again.")
 
 
 def record_of_changes(editor: ClassEditor) -> None:
