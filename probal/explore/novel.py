@@ -26,8 +26,6 @@ class Cluster:
     rows: np.ndarray  # rows of the catalog, the most typical first
     confidence: float
     """Mean probability of the likeliest class."""
-    tightness: float
-    """Mean cosine to the cluster's centre."""
 
 
 def unfit_clusters(workspace: Workspace, project: Project, catalog: Catalog) -> list[Cluster]:
@@ -48,11 +46,8 @@ def unfit_clusters(workspace: Workspace, project: Project, catalog: Catalog) -> 
     clusters = []
     for number in range(found.max() + 1):
         at = np.flatnonzero(found == number)
-        centre = x[at].mean(0)
-        length = float(np.linalg.norm(centre))
-        cosine = x[at] @ centre / (length or 1.0)
-        rows = unsure[at][np.argsort(-cosine, kind="stable")]
-        clusters.append(Cluster(rows, float(catalog.p[rows, 0].mean()), float(cosine.mean())))
+        rows = unsure[at][np.argsort(-(x[at] @ x[at].mean(0)), kind="stable")]
+        clusters.append(Cluster(rows, float(catalog.p[rows, 0].mean())))
     return sorted(clusters, key=lambda each: each.confidence)[:CLUSTERS]
 
 

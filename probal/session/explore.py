@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from probal.encoders.vectors import VectorEncoder
 from probal.errors import UserError
 from probal.explore import files
 from probal.explore.actions import ASKED
+from probal.explore.vectors import encoder_fingerprint
 from probal.session.distribution_pictures import neighbours
 from probal.session.loop import Session
 from probal.session.mistakes import check_labels
-from probal.session.space import unit_rows
-from probal.session.vectors import ProjectVectors
 from probal.types import Role
 
 Report = Callable[[int, int, str], None]
@@ -22,17 +20,11 @@ def answer(session: Session, report: Report) -> None:
     """Find out everything that was asked and is not known; what cannot be is written down with the reason."""
     asked = session.store.get_setting(session.project.id, ASKED, {"texts": [], "image_ids": []})
     report(0, 1, "Looking it up")
-    vectors = ProjectVectors(session.workspace, session.project)
-    fingerprint = vectors.space.fingerprint
+    fingerprint = encoder_fingerprint(session.workspace, session.project)
     for text in asked["texts"]:
         path = files.text_path(session.workspace, session.project, fingerprint, text)
         if not path.exists():
-            encoder = vectors.encoder()
-            if isinstance(encoder, VectorEncoder):
-                raise UserError(
-                    "a project of ready-made vectors has no text tower: search by an image instead"
-                )
-            files.write_arrays(path, vector=unit_rows(encoder.encode_texts([text]))[0])
+            files.write_arrays(path, vector=session.text_vectors([text])[0])
     for image_id in asked["image_ids"]:
         _cloud(session, image_id)
     report(1, 1, "Looking it up")

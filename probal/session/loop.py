@@ -19,6 +19,8 @@ import torch
 from probal import labeling, support_set
 from probal.acquisition import AcquisitionState, propose, uncertainty
 from probal.adapters import AdapterPosterior, load_adapter
+from probal.encoders.vectors import VectorEncoder
+from probal.errors import UserError
 from probal.export import ExportReport
 from probal.pool.predictions import predictions_path, write_predictions
 from probal.posterior import Distance
@@ -31,6 +33,7 @@ from probal.session.measure import HeldOut, measure, pool_uncertainty
 from probal.session.prepare import prepare
 from probal.session.proposals import describe
 from probal.session.snapshot import write_snapshot
+from probal.session.space import unit_rows
 from probal.session.target import NEIGHBOURS, TARGET_STRATEGY, Aim, find_target
 from probal.session.vectors import ProjectVectors
 from probal.types import (
@@ -209,6 +212,13 @@ class Session:
         names = tuple(each.name for each in self.classes)
         scores = (found.predictive, found.total, found.aleatoric, found.epistemic)
         return Predictions(tuple(images), names, *(each.numpy() for each in scores))
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit rows [T,D] of texts as the encoder reads them; UserError for a project of ready-made vectors."""
+        encoder = self._vectors.encoder()
+        if isinstance(encoder, VectorEncoder):
+            raise UserError("a project of ready-made vectors cannot read a text: search by an image instead")
+        return unit_rows(encoder.encode_texts(texts))
 
     def export(self, formats: Sequence[str], to: Path) -> ExportReport:
         """Write the labeled images to the folder `to`; see `probal.export`."""

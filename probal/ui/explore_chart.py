@@ -40,7 +40,7 @@ PALETTE = (
         "#a8a034",
     ),
 )
-HEIGHT = 520
+HEIGHT = 420
 COLORS = ("Prediction", "Label", "Uncertainty", "Annotator", "Round")
 
 
@@ -67,7 +67,7 @@ def map_chart(catalog: Catalog, rows: np.ndarray, color: str, classes: Sequence[
             _points(figure, catalog, some, name, {"color": colour, "opacity": 0.4 if faint else 0.85})
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        margin={"l": 0, "r": 0, "t": 30, "b": 0},
         dragmode="lasso",
         hovermode="closest",
         legend={"orientation": "h", "y": -0.02, "yanchor": "top", "itemsizing": "constant"},

@@ -56,8 +56,7 @@ def _cluster(
     key = f"explore-novel-{project.id}-{catalog.ids[cluster.rows].min()}"
     with st.container(border=True):
         st.markdown(
-            f"**{len(cluster.rows)} images** · likeliest class {cluster.confidence:.0%} on average · "
-            f"mean likeness to their centre {cluster.tightness:.2f}"
+            f"**{len(cluster.rows)} images** whose likeliest class has {cluster.confidence:.0%} on average"
         )
         chosen = tiles(
             catalog,

@@ -10,7 +10,7 @@ export default function tiles({ parentElement, data, setStateValue }) {
     one = new Tiles(parentElement);
     lists.set(parentElement, one);
   }
-  one.send = (ids) => setStateValue("chosen", ids);
+  one.send = (ids) => setStateValue("chosen", { epoch: data.epoch, ids });
   one.show(data);
 }
 

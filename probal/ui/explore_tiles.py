@@ -45,10 +45,13 @@ def tiles(
         }
         for i in rows
     ]
-    data = {"tiles": shown, "label": label, "epoch": st.session_state.get(f"{key}-epoch", 0)}
-    result = _component(key=key, data=data, default={"chosen": []}, on_chosen_change=lambda: None)
+    epoch = st.session_state.get(f"{key}-epoch", 0)
+    data = {"tiles": shown, "label": label, "epoch": epoch}
+    chosen = _component(key=key, data=data, on_chosen_change=lambda: None).chosen
+    if not chosen or chosen["epoch"] != epoch:
+        return []
     here = {each["id"] for each in shown}
-    return [image_id for image_id in result.chosen or [] if image_id in here]
+    return [image_id for image_id in chosen["ids"] if image_id in here]
 
 
 def clear(key: str) -> None:
