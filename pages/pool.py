@@ -7,6 +7,7 @@ import streamlit as st
 from probal import labeling
 from probal.types import ImageState, JobKind, Project
 from probal.ui.context import current_project, open_workspace
+from probal.ui.first_guesses import start_sentence
 from probal.ui.new_project import new_project_form
 from probal.ui.pool_view import gallery, job_line, numbers, problem_files
 
@@ -48,6 +49,9 @@ st.caption(f"{place} · classes: {len(store.classes(project.id))}")
 busy = waiting(project)
 st.session_state["watching"] = busy
 st.fragment(watch, run_every=1 if busy else None)(project)
+
+if sentence := start_sentence(store.metrics(project.id), len(store.classes(project.id))):
+    st.info(sentence, icon=":material/school:")
 
 with st.container(horizontal=True):
     if st.button(

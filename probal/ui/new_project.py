@@ -10,9 +10,11 @@ import streamlit as st
 from probal import validate
 from probal.errors import UserError
 from probal.ui.context import choose, open_workspace
+from probal.ui.first_guesses import classes_of_subfolders, first_guesses
 
 DEFAULT_AUDIT = 10
 DEFAULT_BATCH = 10
+_NAMES = "new_class_names"
 
 
 def split_names(text: str) -> list[str]:
@@ -32,12 +34,17 @@ def new_project_form() -> None:
         placeholder="/home/me/photos",
         help="On the machine ProbAL runs on, subfolders included. The images are only read, never changed.",
     )
-    _complain(_folder_problem(folder))
+    wrong = _folder_problem(folder)
+    _complain(wrong)
+    root = Path(folder.strip()).expanduser() if folder.strip() and wrong is None else None
+    if root is not None:
+        _suggest_subfolders(root)
     text = st.text_area(
         "Class names",
         placeholder="cat\ndog\nneither",
-        help="One a line, or separated by commas. Spell them out: the model reads them.",
+        help="One a line, or separated by commas; a pasted list will do. Spell them out: the model reads them.",
         height=140,
+        key=_NAMES,
     )
     names = split_names(text)
     problem = _class_problem(names) if names else None
@@ -63,6 +70,10 @@ def new_project_form() -> None:
         template = st.text_input(
             "Prompt", placeholder="a photo of a {}", help="What the encoder reads; {} is the class name."
         )
+    if root is not None and names and problem is None and not _prompt_problem(template):
+        first_guesses(
+            root, [validate.clean(each) for each in names], encoder.strip(), template.strip() or None
+        )
     if st.button("Create project", type="primary", icon=":material/add:"):
         try:
             if not folder.strip():
@@ -80,7 +91,8 @@ def new_project_form() -> None:
             st.error(_sentence(str(error)), icon=":material/error:")
             return
         choose(project.name)
-        st.session_state.pop("adding", None)
+        for key in ("adding", _NAMES):
+            st.session_state.pop(key, None)
         st.rerun()
 
 
@@ -91,6 +103,31 @@ def _folder_problem(folder: str) -> str | None:
     if not path.exists():
         return f"there is no folder {path} on this machine"
     return None if path.is_dir() else f"{path} is a file: give the folder that holds it"
+
+
+def _suggest_subfolders(root: Path) -> None:
+    """Offer the subfolders' names as class names, where there are some."""
+    found = classes_of_subfolders(root)
+    if not found:
+        return
+
+    def take() -> None:
+        st.session_state[_NAMES] = "\n".join(found)
+
+    st.button(
+        f"Take the {len(found)} subfolders as class names",
+        icon=":material/folder_open:",
+        on_click=take,
+        help=f"{', '.join(found[:8])}{' …' if len(found) > 8 else ''}. Where an image lies is not used as a label.",
+    )
+
+
+def _prompt_problem(template: str) -> bool:
+    try:
+        validate.template(template.strip() or None)
+    except UserError:
+        return True
+    return False
 
 
 def _class_problem(names: list[str]) -> str | None:

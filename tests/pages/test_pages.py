@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from probal import previews
 from probal.labeling import status
 from probal.types import Event, EventKind, ImageState, JobKind, JobState, Metric, Project, Role
 from probal.workspace import Workspace
@@ -241,3 +242,23 @@ def test_the_label_page_mounts_the_component_with_what_it_needs(ready: Make, wor
     assert workspace.token in data
     assert '"circle"' in data
     assert status(workspace.store, workspace.store.project("shapes")).labels == 0
+
+
+def test_guesses_are_shown_before_a_project_is_made(workspace: Workspace, tmp_path: Path) -> None:
+    draw_shapes(tmp_path / "pool" / "round things", 3)
+    draw_shapes(tmp_path / "pool" / "square things", 5)
+    app = page("pool")
+    app.text_input[0].set_value(str(tmp_path / "pool")).run()
+    press(app, "Take the 2 subfolders as class names")
+    assert app.text_area[0].value == "round things\nsquare things"
+    assert "looks at a few of your images" in app.info[0].value
+    asked = previews.next_question(workspace)
+    assert asked is not None
+    name, question = asked
+    assert question.classes == ("round things", "square things")
+    image = {"path": "round things/000.png", "guesses": [["square things", 0.52], ["round things", 0.48]]}
+    previews.give(workspace, name, {"images": [image], "sure": 0.52, "chance": 0.5})
+    app.run()
+    assert not app.exception
+    assert "hardly tells these classes apart" in texts(app)
+    assert workspace.store.projects() == []
