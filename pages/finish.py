@@ -32,7 +32,8 @@ try:
 except UserError as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
-finish_view.numbers(plan)
+easier = None if plan.labels else finish_view.easier_plan(workspace, project, found, plan)
+finish_view.numbers(plan, easier)
 if plan.labels:
     finish_view.review(workspace, plan)
     if st.button(f"Keep these {len(plan.labels):,} labels", type="primary", icon=":material/done_all:"):

@@ -14,8 +14,7 @@ from probal.ui.summary import headline
 from probal.ui.tables import rounds_table
 
 store = open_workspace().store
-SEEN = "progress_seen"
-"""What the figures on the page were drawn from."""
+SEEN = "progress_seen"  # what the figures on the page were drawn from
 
 
 def state(project: Project) -> tuple[object, ...]:

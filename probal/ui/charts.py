@@ -62,7 +62,7 @@ def accuracy_curve(
         _line(figure, theirs, other, color, "solid")
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 8, "r": 12, "t": 30, "b": 8},
         showlegend=bool(control or beside or always or (points and projected)),
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",
@@ -92,7 +92,7 @@ def class_balance(classes: Sequence[ClassInfo], counts: Mapping[int, int]) -> go
         hovertemplate="%{hovertext}: %{x}<extra></extra>",
     )
     figure = go.Figure(bars)
-    figure.update_layout(height=40 + 30 * len(names), margin={"l": 8, "r": 40, "t": 8, "b": 8}, bargap=0.35)
+    figure.update_layout(height=60 + 30 * len(names), margin={"l": 8, "r": 40, "t": 30, "b": 8}, bargap=0.35)
     figure.update_xaxes(visible=False)
     # positions and not names as categories: two names that Plotly reads as numbers must not become an axis
     figure.update_yaxes(
@@ -151,16 +151,18 @@ def _band(figure: go.Figure, points: Sequence[Metric]) -> None:
 
 
 def _always_band(figure: go.Figure, points: Sequence[Metric]) -> None:
-    ends = always_valid(points)
     labels = [point.labels for point in points]
-    figure.add_scatter(
-        x=[*labels, *reversed(labels)],
-        y=[*(high for _, high in ends), *(low for low, _ in reversed(ends))],
-        mode="lines",
-        line={"color": ACCENT, "width": 1, "dash": "dot"},
-        hoverinfo="skip",
-        name="Holds at every look",
-    )
+    for side, ends in enumerate(zip(*always_valid(points), strict=True)):
+        figure.add_scatter(
+            x=labels,
+            y=ends,
+            mode="lines",
+            line={"color": ACCENT, "width": 1, "dash": "dot"},
+            hoverinfo="skip",
+            name="Holds at every look",
+            legendgroup="always",
+            showlegend=side == 0,
+        )
 
 
 def _projection(figure: go.Figure, last: Metric, projected: Sequence[Projection]) -> None:

@@ -240,9 +240,12 @@ def _probvlm_facts(trained: Mapping[str, Any], gain: Mapping[str, Any]) -> None:
             help="Gap between what its intervals claim to hold and what they do, on images kept back.",
             width="content",
         )
-    st.write(f"Its order of the images is {new} (rank correlation {correlation:.2f}).")
+    st.write(
+        f"Its order of the images is {new} (rank correlation {correlation:.2f}). "
+        "Look at both rows: if the first is no harder to you than the second, it adds nothing here."
+    )
     token = open_workspace().token
-    for title, name in (("Most ambiguous", "most"), ("Clearest", "least")):
+    for title, name in (("Most ambiguous", "most"), ("Least ambiguous", "least")):
         st.markdown(f"**{title}**")
         tiles = "".join(
             f'<img src="{image_url(token, each, 320)}" alt="" loading="lazy">' for each in gain[name]

@@ -86,8 +86,22 @@ def choose_plan(workspace: Workspace, project: Project, found: Evidence) -> Fini
     )
 
 
-def numbers(plan: FinishPlan) -> None:
-    """What the plan allows, and what it rests on."""
+def easier_plan(
+    workspace: Workspace, project: Project, found: Evidence, plan: FinishPlan
+) -> FinishPlan | None:
+    """The plan of the next lower precision on offer that allows something; None where none does."""
+    for precision in reversed([each for each in PRECISIONS if each < plan.certificate.precision]):
+        easier = _planned(
+            workspace, project, found, project.id, found.event_watermark, found.adapter_fingerprint, precision
+        )
+        if easier.labels:
+            return easier
+    return None
+
+
+def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
+    """What the plan allows, and what it rests on; `easier` is the strictest one that allows something where it does "
+    "not."""
     found = plan.certificate
     total = len(plan.labels) + len(plan.abstained)
     if found.threshold is None:
@@ -99,10 +113,15 @@ def numbers(plan: FinishPlan) -> None:
         if plan.audit_n < found.audit_needed:
             st.write(
                 f"This precision takes at least {found.audit_needed} labels of randomly drawn images, all right; "
-                f"there are {plan.audit_n}. Choose a lower one, or go on labeling."
+                f"there are {plan.audit_n}."
+            )
+        if easier is not None:
+            st.write(
+                f"At {easier.certificate.precision:.1%} it may label {len(easier.labels):,} of them. Choose that if "
+                "it is enough for you, or go on labeling: a better model may label more."
             )
         else:
-            st.write("Choose a lower precision, or go on labeling: a better model may label more.")
+            st.write("Nor may it at any lower precision here. Go on labeling: a better model may label more.")
         return
     cells = [
         ("The model may label", f"{len(plan.labels):,} of {total:,}", "Images that nobody has labeled."),

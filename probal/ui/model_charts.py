@@ -8,31 +8,34 @@ import plotly.graph_objects as go
 from probal.ui.charts import ACCENT, HEIGHT, OTHERS, QUIET, plain
 from probal.ui.progress_data import Confusion
 
-MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+MARGIN = {"l": 8, "r": 12, "t": 30, "b": 8}
+"""Room for the camera at the top."""
 _CLEAR = "rgba(20, 144, 127, 0.02)"
 _NUMBERED = 15
 """Classes up to which the counts are written into the cells."""
 
 
 def per_class(table: pd.DataFrame) -> go.Figure:
-    """Accuracy of each class with its 95 % interval, in the classes' order; a class never tested has no bar."""
+    """Accuracy of each class with its 95 % interval, in the classes' order; a class never tested has no point."""
     rows = list(table.itertuples(index=False))
     at = [i for i, row in enumerate(rows) if row[5]]
     tested = table.iloc[at]
     share = tested["accuracy"].astype(float)
     figure = go.Figure(
-        go.Bar(
+        go.Scatter(
             x=share,
             y=at,
-            orientation="h",
-            marker={"color": ACCENT, "opacity": 0.75},
+            mode="markers",
+            marker={"color": ACCENT, "size": 11},
+            cliponaxis=False,
             error_x={
                 "type": "data",
                 "symmetric": False,
                 "array": tested["high"].astype(float) - share,
                 "arrayminus": share - tested["low"].astype(float),
-                "color": QUIET,
-                "thickness": 1.5,
+                "color": ACCENT,
+                "thickness": 2,
+                "width": 0,
             },
             hovertext=[
                 f"{plain(str(row[0]))}: {row[2]:.0%} of {row[5]} images<br>95 % interval {row[3]:.0%} to {row[4]:.0%}"
@@ -42,12 +45,13 @@ def per_class(table: pd.DataFrame) -> go.Figure:
             hovertemplate="%{hovertext}<extra></extra>",
         )
     )
-    figure.update_layout(height=60 + 30 * len(rows), margin=MARGIN, bargap=0.35)
-    figure.update_xaxes(range=[0, 1.01], tickformat=".0%", zeroline=False, side="bottom")
+    figure.update_layout(height=60 + 30 * len(rows), margin=MARGIN)
+    figure.update_xaxes(range=[0, 1.001], dtick=0.25, tickformat=".0%", zeroline=False)
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
         ticktext=[plain(str(row[0])) for row in rows],
         range=[len(rows) - 0.5, -0.5],
+        zeroline=False,
     )
     return figure
 
@@ -63,8 +67,6 @@ def confusion_matrix(found: Confusion) -> go.Figure:
         go.Heatmap(
             z=share,
             customdata=found.counts,
-            text=[[str(v) if v and few else "" for v in row] for row in found.counts.tolist()],
-            texttemplate="%{text}",
             hovertext=[[f"{a} called {b}" for b in names] for a in names],
             hovertemplate="%{hovertext}<br>%{customdata} images, %{z:.0%} of the class<extra></extra>",
             colorscale=[[0, _CLEAR], [1, ACCENT]],
@@ -75,9 +77,21 @@ def confusion_matrix(found: Confusion) -> go.Figure:
             ygap=1,
         )
     )
+    if few:
+        # written by hand: Plotly chooses the ink for an opaque cell, and pale cells are nearly clear
+        cells = [(i, j) for i in range(n) for j in range(n) if found.counts[i, j]]
+        figure.add_scatter(
+            x=[j for _, j in cells],
+            y=[i for i, _ in cells],
+            text=[str(found.counts[cell]) for cell in cells],
+            mode="text",
+            textfont={"color": ["#ffffff" if share[cell] > 0.5 else QUIET for cell in cells]},
+            hoverinfo="skip",
+            showlegend=False,
+        )
     figure.update_layout(height=min(720, 150 + (34 if few else 20) * n), margin=MARGIN)
     ticks = {"tickvals": list(range(n)), "ticktext": names, "showgrid": False, "zeroline": False}
-    figure.update_xaxes(title="Called by the model", **ticks)
+    figure.update_xaxes(title="Called by the model", range=[-0.5, n - 0.5], **ticks)
     figure.update_yaxes(title="Label", range=[n - 0.5, -0.5], **ticks)
     return figure
 
@@ -93,8 +107,8 @@ def reliability_diagram(table: pd.DataFrame) -> go.Figure:
     figure.add_scatter(
         x=table["confidence"],
         y=hits,
-        mode="markers+lines",
-        line={"color": ACCENT, "width": 2},
+        mode="markers",
+        cliponaxis=False,
         marker={"color": ACCENT, "size": [8 + 12 * (n / most) ** 0.5 for n in table["images"]]},
         error_y={
             "type": "data",

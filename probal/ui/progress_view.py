@@ -124,7 +124,7 @@ def classes(
                 alt = f"Accuracy of {len(infos)} classes on {measured.n} images."
                 show(model_charts.per_class(table), table, f"{project.name}-accuracy-per-class", alt)
                 st.caption(
-                    "Bars end at the share that is right; lines are 95 % intervals, wide on few images."
+                    "Points are the share that is right; lines are 95 % intervals, wide on few images."
                 )
     if found is not None and measured is not None:
         _mixed_up(project, found, measured)
@@ -146,7 +146,8 @@ def calibration(project: Project, metrics: Sequence[Metric]) -> None:
     )
     st.caption(
         f"On {measured.n} images that no model was fitted on. On the dotted line a prediction of 80 % is right in "
-        f"80 of 100 cases; below it the model is too sure. Calibration error, bias removed: {measured.value:.3f}."
+        "80 of 100 cases; below it the model is too sure. Larger points rest on more images. Calibration error "
+        f"beyond chance (debiased ECE): {measured.value:+.3f}."
     )
 
 

@@ -41,6 +41,7 @@ def test_every_subject_has_its_figure_and_numbers(ready: Make, workspace: Worksp
     assert len(app.get("download_button")) == 6
     assert "square called triangle: 3 of 8" in "\n".join(each.value for each in app.text)
     assert "off by 6.0 points" in texts(app)
+    assert app.main[0].type == "title"  # Streamlit writes out any string that stands alone in a page
     assert "No labels by hand yet" in texts(app)
 
 

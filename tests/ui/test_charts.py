@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from probal.evaluation import Projection
 from probal.types import ClassInfo, Metric
 from probal.ui.charts import accuracy_curve, class_balance, latest_per_labels
 
@@ -72,3 +73,28 @@ def test_balance_keeps_the_order_counts_zero_and_shows_names_as_text() -> None:
     figure = class_balance(classes, {8: 4, 7: 2})
     assert list(figure.data[0].x) == [2, 4, 0]
     assert list(figure.layout.yaxis.ticktext) == ["0", "a &lt;b>bold&lt;/b> &amp; more", "c"]
+
+
+def test_projections_stand_behind_the_last_point_with_their_intervals() -> None:
+    figure = accuracy_curve([point(0, 0.5), point(10, 0.6)], [Projection(50, 0.1, 0.04, 0.12)])
+    ahead = trace(figure, "Projected")
+    assert list(ahead.x) == [10, 60]
+    assert list(ahead.y) == pytest.approx([0.6, 0.7])
+    assert ahead.error_y.array[1] == pytest.approx(0.02)
+    assert ahead.error_y.arrayminus[1] == pytest.approx(0.06)
+    assert all(one.name != "Projected" for one in accuracy_curve([point(0, 0.5)]).data)
+
+
+def test_the_interval_for_every_look_is_outside_the_band() -> None:
+    figure = accuracy_curve([point(0, 0.5), point(10, 0.6, round_index=1)], always=True)
+    low, high = (list(one.y) for one in figure.data if one.name == "Holds at every look")
+    assert all(a < b for a, b in zip(low, [0.4, 0.5], strict=True))
+    assert all(a > b for a, b in zip(high, [0.6, 0.7], strict=True))
+
+
+def test_other_projects_are_lines_of_their_own_colours() -> None:
+    others = {name: [point(5, 0.7)] for name in "abcde"}
+    figure = accuracy_curve([point(0, 0.5)], others=others, name="mine")
+    assert trace(figure, "mine").line.color not in {trace(figure, name).line.color for name in others}
+    assert len({trace(figure, name).line.color for name in "abcd"}) == 4
+    assert list(trace(figure, "e").x) == [5]
