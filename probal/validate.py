@@ -23,6 +23,7 @@ STRATEGIES = (
     "auto",
     "random",
     "typiclust",
+    "herding",
     "margin-cluster",
     "margin-density",
     "margin",

@@ -21,6 +21,7 @@ from probal.acquisition.batchbald import batchbald
 from probal.acquisition.cold_start import random, typiclust
 from probal.acquisition.controlled import bald_controlled
 from probal.acquisition.epig import epig, top_epig
+from probal.acquisition.herding import herding
 from probal.acquisition.k_center import k_center
 from probal.acquisition.probcover import probcover
 from probal.acquisition.scores import (
@@ -39,6 +40,7 @@ STRATEGIES: dict[str, Strategy] = {
     "auto": auto,
     "random": random,
     "typiclust": typiclust,
+    "herding": herding,
     "margin-cluster": margin_cluster,
     "margin-density": margin_density,
     "margin": top_margin,

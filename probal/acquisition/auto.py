@@ -1,29 +1,18 @@
-"""`auto`: coverage until every class could have been seen, then uncertainty where the pool is dense."""
+"""The default strategy: right from the first label on, with nothing to set.
+
+What it decides from the state, and how (docs/auto.md): how far a label reaches, from the number of labels and the
+pool's own distances; how much coverage counts against uncertainty, from how much the model doubts; diversity within
+the batch, from what its other picks cover. There is no phase to switch and no share to choose.
+"""
 
 from __future__ import annotations
 
 import torch
 
 from probal.acquisition.base import AcquisitionState, Choice
-from probal.acquisition.batch import margin_density
-from probal.acquisition.cold_start import typiclust
-
-COVERAGE_PER_CLASS = 1
-"""Labels per class given to coverage before uncertainty is trusted."""
+from probal.acquisition.herding import herding
 
 
 def auto(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
-    """TypiClust while there are fewer than COVERAGE_PER_CLASS · C labels, then dense uncertainty.
-
-    A batch that straddles the limit is split there. The predictions of a cold start are confident about the
-    wrong things, and their least certain images are outliers; coverage needs no prediction.
-    """
-    missing = COVERAGE_PER_CLASS * state.n_classes - len(state.covered)
-    if missing <= 0:
-        return margin_density(state, batch, generator)
-    choices = typiclust(state, min(batch, missing), generator)
-    if len(choices) == batch:
-        return choices
-    taken = torch.tensor([choice.row for choice in choices], dtype=torch.int64)
-    rest = state.with_pending(taken)
-    return choices + margin_density(rest, batch - len(choices), generator)
+    """Uncertainty herding: it had the best mean rank on the sets that it was chosen on (docs/benchmarks.md)."""
+    return herding(state, batch, generator)

@@ -170,12 +170,17 @@ def test_margin_density_goes_where_many_are_uncertain_and_not_to_the_lone_outlie
     assert int(blob[picks[0].row]) == 1
 
 
-def test_auto_covers_before_it_trusts_a_prediction() -> None:
-    phases = [
-        pick.phase
-        for pick in propose("auto", pool(labeled=1, pending=1), 8, torch.Generator().manual_seed(0))
-    ]
-    assert phases == ["coverage"] * 2 + ["uncertainty"] * 6  # 4 classes, 2 covered already
+def test_auto_covers_while_nothing_is_known_and_asks_where_in_doubt_afterwards() -> None:
+    x, blob = blobs([30, 10, 20])
+    nothing = GaussianLogits(torch.zeros(60, 2), torch.zeros(60, 2))
+    sure = torch.where(blob[:, None] == torch.tensor([[0, 9]]), 30.0, 0.0)  # of the first blob alone
+    before = AcquisitionState(x, nothing, NONE, NONE, NONE)
+    after = AcquisitionState(x, GaussianLogits(sure, torch.zeros(60, 2)), NONE, NONE, NONE)
+    first, then = (
+        propose("auto", state, 1, torch.Generator().manual_seed(0))[0] for state in (before, after)
+    )
+    assert (first.phase, int(blob[first.row])) == ("coverage", 0)
+    assert (then.phase, int(blob[then.row])) == ("uncertainty", 2)
 
 
 def test_a_large_pool_is_sampled_and_keeps_what_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:

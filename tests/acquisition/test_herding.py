@@ -1,0 +1,90 @@
+"""Herding: greedy sums against recomputation from scratch, and what it must and must not pick."""
+
+import itertools
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from probal.acquisition import AcquisitionState, propose
+from probal.acquisition.herding import greedy
+from probal.gaussian import GaussianLogits
+from tests.acquisition.conformance import NONE, StrategyConformance
+
+
+class TestHerding(StrategyConformance):
+    strategy = "herding"
+
+
+def gain_of(kernel: Tensor, reached: Tensor, doubt: Tensor, at: int) -> float:
+    return float((doubt * (kernel[:, at] - reached).clamp(min=0)).sum() / doubt.sum())
+
+
+def drawn(seed: int, m: int = 30) -> tuple[Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(m, 3, generator=g, dtype=torch.float64)
+    kernel = torch.exp(-torch.cdist(x, x).square())
+    return (
+        kernel,
+        torch.rand(m, generator=g, dtype=torch.float64) ** 3,
+        torch.rand(m, generator=g).double() + 0.01,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_every_pick_has_the_largest_gain_as_summed_from_scratch(seed: int, batch: int) -> None:
+    kernel, reached, doubt = drawn(seed)
+    free = set(range(len(doubt)))
+    gains = []
+    for at, gain in greedy(kernel, reached, doubt, batch):
+        assert gain == pytest.approx(gain_of(kernel, reached, doubt, at), abs=1e-9)
+        assert gain >= max(gain_of(kernel, reached, doubt, other) for other in free) - 1e-9
+        free.remove(at)
+        reached = torch.maximum(reached, kernel[at])
+        gains.append(gain)
+    assert all(a >= b - 1e-9 for a, b in itertools.pairwise(gains))  # submodular
+
+
+def blobs(sizes: list[int], sure: list[bool]) -> AcquisitionState:
+    """One tight blob per size, certain or undecided; the blobs are far from each other."""
+    g = torch.Generator().manual_seed(0)
+    blob = torch.cat([torch.full((n,), i) for i, n in enumerate(sizes)])
+    x = torch.eye(len(sizes), 12)[blob] + 0.05 * torch.randn(len(blob), 12, generator=g)
+    mean = torch.zeros(len(blob), 3)
+    mean[:, 0] = torch.tensor([30.0 if each else 0.0 for each in sure])[blob]
+    logits = GaussianLogits(mean, torch.zeros_like(mean))
+    return AcquisitionState(x / x.norm(dim=1, keepdim=True), logits, NONE, NONE, NONE)
+
+
+def asked(state: AcquisitionState, batch: int) -> list[int]:
+    return [pick.row for pick in propose("herding", state, batch, torch.Generator().manual_seed(1))]
+
+
+def test_a_model_that_knows_nothing_is_given_one_image_of_each_region_largest_first() -> None:
+    state = blobs([60, 40, 20, 1], [False] * 4)
+    rows = asked(state, 3)
+    assert [sum(row >= edge for edge in (60, 100, 120)) for row in rows] == [0, 1, 2]
+    assert {pick.phase for pick in propose("herding", state, 3, torch.Generator())} == {"coverage"}
+
+
+def test_regions_that_the_model_is_sure_of_wait() -> None:
+    rows = asked(blobs([60, 40, 20, 1], [True, True, False, True]), 1)
+    assert 100 <= rows[0] < 120
+
+
+def test_what_is_pending_is_covered_as_what_is_labeled() -> None:
+    state = blobs([60, 40, 20, 1], [False] * 4)
+    first = asked(state, 1)
+    second = asked(state.with_pending(torch.tensor(first)), 1)
+    assert first[0] < 60 <= second[0] < 100
+
+
+def test_a_large_pool_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["probal.acquisition.herding"], "WINDOW", 30)
+    state = blobs([60, 40, 20, 1], [False] * 4)
+    assert len(set(asked(state, 10))) == 10
+    assert len(set(asked(state, 50))) == 50
