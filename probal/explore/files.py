@@ -60,6 +60,12 @@ def text_path(workspace: Workspace, project: Project, encoder: str, text: str) -
     return folder(workspace, project) / f"text-{key}.npz"
 
 
+PROBVLM = "probvlm"
+"""Setting that tells how the project's ProbVLM was trained, if one is."""
+
+
 def cloud_path(workspace: Workspace, project: Project, content_hash: str) -> Path:
-    """Where the images that stand for one image's embedding distribution are written down."""
-    return folder(workspace, project) / f"cloud-{content_hash[:32]}.json"
+    """Where the images nearest to one image's embedding distribution are written down, by the model that gave it."""
+    model = workspace.store.get_setting(project.id, PROBVLM)
+    key = hashlib.sha256(json.dumps([content_hash, model]).encode()).hexdigest()[:32]
+    return folder(workspace, project) / f"cloud-{key}.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from probal.errors import UserError
 from probal.explore import files
 from probal.explore.actions import ASKED
 from probal.explore.vectors import encoder_fingerprint
@@ -17,7 +16,7 @@ Report = Callable[[int, int, str], None]
 
 
 def answer(session: Session, report: Report) -> None:
-    """Find out everything that was asked and is not known; what cannot be is written down with the reason."""
+    """Find out everything that was asked and is not known yet. UserError for the first thing that cannot be."""
     asked = session.store.get_setting(session.project.id, ASKED, {"texts": [], "image_ids": []})
     report(0, 1, "Looking it up")
     fingerprint = encoder_fingerprint(session.workspace, session.project)
@@ -31,15 +30,12 @@ def answer(session: Session, report: Report) -> None:
 
 
 def _cloud(session: Session, image_id: int) -> None:
-    """Write down the pool images nearest to samples of an image's distribution; where none is trained, why not."""
+    """Write down the pool images nearest to samples of an image's distribution. UserError where none is trained."""
     image = session.store.image(session.project.id, image_id)
     path = files.cloud_path(session.workspace, session.project, image.content_hash)
-    try:
+    if not path.exists():
         _, found = neighbours(session.workspace, session.project, image.content_hash)
-    except UserError as error:
-        files.write_json(path, {"problem": str(error)})
-        return
-    files.write_json(path, {"neighbours": [[each.image.id, each.share] for each in found]})
+        files.write_json(path, {"neighbours": [[each.image.id, each.share] for each in found]})
 
 
 def keep_check(session: Session) -> None:

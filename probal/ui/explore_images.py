@@ -28,8 +28,6 @@ from probal.ui.explore_tiles import tiles
 
 PAGE = 60
 TILES = "explore-tiles"
-_PROBVLM = "probvlm"
-"""Setting that says that a ProbVLM is trained."""
 
 
 def images_view(project: Project, catalog: Catalog, classes: list[ClassInfo]) -> None:
@@ -55,7 +53,7 @@ def images_view(project: Project, catalog: Catalog, classes: list[ClassInfo]) ->
     chosen = tiles(catalog, shown.tolist(), classes, TILES)
     with actions:
         _actions(project, catalog, classes, chosen, shown, rows)
-    if len(chosen) == 1 and open_workspace().store.get_setting(project.id, _PROBVLM):
+    if len(chosen) == 1 and open_workspace().store.get_setting(project.id, files.PROBVLM):
         _cloud(project, catalog, classes, chosen[0])
 
 
@@ -174,9 +172,6 @@ def _cloud(project: Project, catalog: Catalog, classes: list[ClassInfo], image_i
             st.rerun()
         else:
             problem(project, JobKind.ANSWER)
-        return
-    if "problem" in found:
-        st.warning(found["problem"])
         return
     shares = dict(found["neighbours"])
     near = catalog.rows(list(shares))
