@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -109,11 +110,38 @@ def lease(
     annotator = annotator_name(annotator)
     if not 1 <= n <= MAX_LEASE:
         raise UserError(f"{n} images asked for at once: 1 to {MAX_LEASE} are possible")
-    items = store.lease(project.id, annotator, client, n, datetime.now(UTC), keep)
+    items = _in_use(store, project, store.lease(project.id, annotator, client, n, datetime.now(UTC), keep))
     if len(items) < n:
         # labels that came while a fit was running, with none after them, would wait for ever
         enqueue_if_due(store, project, after_failure=False)
     return items
+
+
+def _in_use(store: Store, project: Project, items: list[LeaseItem]) -> list[LeaseItem]:
+    """The predictions in the classes of today: a round may be older than a merge or than an archived class."""
+    known = store.classes(project.id, archived=True)
+    if not any(each.archived for each in known):
+        return items
+    now = {each.id: each.merged_into or each.id for each in known}
+    used = {each.id for each in known if not each.archived}
+
+    def today(pairs: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+        shares: dict[int, float] = defaultdict(float)
+        for class_id, share in pairs:
+            if now.get(class_id) in used:
+                shares[now[class_id]] += share
+        return tuple(sorted(shares.items(), key=lambda pair: -pair[1]))
+
+    return [
+        item
+        if item.predicted is None or item.why is None
+        else replace(
+            item,
+            predicted=today(item.predicted),
+            why=replace(item.why, contested=today(item.why.contested)),
+        )
+        for item in items
+    ]
 
 
 def annotator_name(name: str) -> str:

@@ -209,7 +209,8 @@ def split_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], co
             done = f"{len(chosen)} images are {escape(str(target))} now."
             attempt(lambda: editor.relabel(chosen, str(target), annotator()), done)
     st.write("Or label all of them anew:")
-    if st.button(f"Ask for all {count:,} again", icon=":material/replay:", key=f"reopen-{each.id}"):
+    text = f"Ask for all {count:,} images again" if count > 1 else "Ask for this image again"
+    if st.button(text, icon=":material/replay:", key=f"reopen-{each.id}"):
         attempt(lambda: editor.reopen(each.name), f"The images labeled {escape(each.name)} come up again.")
 
 

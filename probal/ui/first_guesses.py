@@ -25,11 +25,11 @@ _MOST_FOLDERS = 1000
 
 
 def classes_of_subfolders(folder: Path) -> list[str]:
-    """Names of the subfolders that hold images, spelled as words; empty where there are fewer than two."""
+    """Names of the subfolders that hold images, spelled with spaces; empty where there are fewer than two."""
     names = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)[:_MOST_FOLDERS]:
         if not entry.name.startswith(".") and entry.is_dir() and _holds_images(entry.path):
-            names.append(" ".join(entry.name.replace("_", " ").replace("-", " ").split()))
+            names.append(" ".join(entry.name.replace("_", " ").split()))
     return names if len({name.casefold() for name in names}) == len(names) >= 2 else []
 
 
@@ -73,8 +73,8 @@ def how_sure(found: Mapping[str, Any]) -> str:
     )
     if found["sure"] < NEAR_CHANCE * found["chance"]:
         return (
-            f"{numbers} So it hardly tells these classes apart yet. Spell the names out as in a caption (`long sleeve "
-            "sweater`, not `LS_04`); what the names do not tell it, it learns from your labels."
+            f"{numbers} So it hardly tells these classes apart yet. Spell the names out as in a caption (`long "
+            "sleeve sweater`, not `LS_04`); what the names do not tell it, it learns from your labels."
         )
     return (
         f"{numbers} That is how sure it is, not how right. While you label, images drawn at random measure how "
@@ -88,9 +88,9 @@ def start_sentence(metrics: Sequence[Metric], n_classes: int) -> str | None:
     if start is None or start.low is None or start.preliminary or start.low > 1 / n_classes:
         return None
     return (
-        f"Before your labels the model was right on {start.value:.0%} of {start.n} images drawn at random, and guessing "
-        f"among {n_classes} classes is right on {1 / n_classes:.0%}: it did not know these classes by their names. What "
-        "it knows now comes from your labels; Progress shows how fast that grows."
+        f"Before your labels the model was right on {start.value:.0%} of {start.n} images drawn at random, and "
+        f"guessing among {n_classes} classes is right on {1 / n_classes:.0%}: it did not know these classes by their "
+        "names. What it knows now comes from your labels; Progress shows how fast that grows."
     )
 
 

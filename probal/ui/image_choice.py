@@ -39,14 +39,22 @@ def show_row(sources: Sequence[str], alts: Sequence[str], captions: Sequence[str
     st.html(f"{STYLE}<div class='pal-row'>{''.join(figures)}</div>")
 
 
-def choose_images(images: Sequence[ImageInfo], key: str, per_row: int = 6) -> list[int]:
+def choose_images(images: Sequence[ImageInfo], key: str) -> list[int]:
     """Images with a box below each; the ids of those ticked."""
     token = open_workspace().token
     chosen = []
     with st.container(horizontal=True, gap="small", key=f"{key}-tiles"):
-        for image in images[: per_row * 8]:
+        for number, image in enumerate(images, start=1):
             with st.container(width=104, gap="small"):
                 show_row([image_url(token, image.content_hash, THUMB)], [image.path])
-                if st.checkbox(image.path.rsplit("/", 1)[-1], key=f"{key}-{image.id}"):
+                if st.checkbox(f"Image {number}", key=f"{key}-{image.id}"):
                     chosen.append(image.id)
     return chosen
+
+
+def one_image(source: str, alt: str) -> None:
+    """One image by its address, as large as its column and half the window allow."""
+    st.html(
+        f'<img src="{html.escape(source)}" alt="{html.escape(alt)}" style="max-width:100%;max-height:50vh;'
+        'border-radius:8px;border:1px solid #8884;display:block">'
+    )

@@ -16,7 +16,8 @@ def labeler(project: Project) -> None:
     """The labeler of a project. Its data change only with the classes: a rerun leaves it as it is."""
     workspace = open_workspace()
     classes = [
-        {"id": info.id, "name": info.name, "key": info.key} for info in workspace.store.classes(project.id)
+        {"id": info.id, "name": info.name, "key": info.key, "color": info.color}
+        for info in workspace.store.classes(project.id)
     ]
     _component(
         key=f"labeler-{project.id}",

@@ -111,6 +111,8 @@ def _suggest_subfolders(root: Path) -> None:
     if not found:
         return
 
+    some = ", ".join(found[:8]) + (" and more" if len(found) > 8 else "")
+
     def take() -> None:
         st.session_state[_NAMES] = "\n".join(found)
 
@@ -118,7 +120,7 @@ def _suggest_subfolders(root: Path) -> None:
         f"Take the {len(found)} subfolders as class names",
         icon=":material/folder_open:",
         on_click=take,
-        help=f"{', '.join(found[:8])}{' …' if len(found) > 8 else ''}. Where an image lies is not used as a label.",
+        help=f"{some}. Where an image lies is not used as a label.",
     )
 
 

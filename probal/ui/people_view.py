@@ -15,11 +15,11 @@ from probal.people import Dispute, PeopleReport
 from probal.store import Store
 from probal.types import ClassInfo, Project
 from probal.ui.context import annotator, open_workspace
-from probal.ui.image_choice import show_row
+from probal.ui.image_choice import one_image
 from probal.ui.new_project import escape
 from probal.web.security import image_url
 
-LARGE = 640
+LARGE = 1280
 
 
 def overlap_form(store: Store, project: Project) -> None:
@@ -50,8 +50,8 @@ def people_table(found: PeopleReport) -> None:
         {
             "Person": each.name,
             "Labeled": each.images,
-            "Labels per hour": None if each.per_hour is None else round(each.per_hour),
-            "Seconds per image": None if each.seconds is None else round(each.seconds, 1),
+            "Labels per hour": "–" if each.per_hour is None else f"{each.per_hour:,.0f}",
+            "Seconds per image": "–" if each.seconds is None else f"{each.seconds:.1f}",
             "Skipped": each.skips,
             "Flagged": each.flags,
             "Decided": each.settled,
@@ -92,10 +92,14 @@ def agreement(found: PeopleReport, names: Mapping[int, str]) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     left, right = st.columns(2)
     by_class = [
-        {"Class": names[class_id], "All of one mind": f"{each.same} of {each.n}", "Share": each.same / each.n}
+        {
+            "Class": names[class_id],
+            "All of one mind": f"{each.same} of {each.n}",
+            "Share": 100 * each.same / each.n,
+        }
         for class_id, each in sorted(found.classes.items(), key=lambda item: item[1].same / item[1].n)
     ]
-    percent = {"Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)}
+    percent = {"Share": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)}
     left.dataframe(pd.DataFrame(by_class), hide_index=True, width="stretch", column_config=percent)
     by_round = [
         {"Round": index + 1, "Images": n, "Alpha": "–" if value is None else f"{value:.2f}"}
@@ -131,8 +135,7 @@ def decide(store: Store, project: Project, disputes: tuple[Dispute, ...], classe
     names = {one.id: one.name for one in classes}
     picture, answers = st.columns([1, 1])
     with picture:
-        show_row([image_url(open_workspace().token, image.content_hash, LARGE)], [image.path])
-        st.caption(escape(image.path))
+        one_image(image_url(open_workspace().token, image.content_hash, LARGE), "The image to decide")
     with answers:
         for who, class_id in sorted(each.given.items()):
             st.markdown(f"**{escape(who)}** says {escape(names[class_id])}")

@@ -7,6 +7,7 @@ import pytest
 from probal import previews
 from probal.classes import ClassEditor
 from probal.previews import PromptQuestion
+from probal.types import Role
 from probal.workspace import Workspace
 from tests.pages.test_pages import Make, label_images, page, press, texts
 
@@ -63,16 +64,16 @@ def test_a_split_by_hand_shows_no_audit_image(ready: Make, workspace: Workspace)
     project = ready()
     label_images(workspace, project, 8)
     app = page("classes", "shapes")
-    boxes = [box for box in app.checkbox if box.label.endswith(".png")]
-    pool = [each for each in workspace.store.images(project.id) if str(each.role) == "pool"]
-    assert {box.label for box in boxes} <= {each.path for each in pool}
+    boxes = [box for box in app.checkbox if box.label.startswith("Image ")]
+    pool = {each.id for each in workspace.store.images(project.id, role=Role.POOL)}
+    assert {int(str(box.key).rsplit("-", 1)[1]) for box in boxes} <= pool
     boxes[0].check().run()
     next(each for each in app.selectbox if each.label == "They are").set_value("square").run()
     press(app, "Move them")
     counts = workspace.store.label_counts(project.id)
     square = ClassEditor(workspace.store, project).find("square").id
     assert sum(by_class.get(square, 0) for by_class in counts.values()) == 1
-    press(app, "Ask for all 7 again")
+    press(app, "Ask for all 7 images again")
     assert workspace.store.labels_spent(project.id) == 1
 
 

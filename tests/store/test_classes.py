@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probal import labeling
 from probal.classes import ClassEditor
 from probal.errors import UserError
 from probal.store import Store
-from probal.types import EventKind, JobKind, Role
-from tests.store.store_world import World
+from probal.types import EventKind, JobKind, NewProposal, Role
+from tests.store.store_world import REASON, World
 
 
 @pytest.fixture
@@ -184,3 +185,30 @@ def test_changes_taken_back_are_the_identity(shared_store: Store, tried: list[tu
         assert state() == before
     assert all(change.undone for change in shared_store.class_changes(world.id))
     assert [each.event.kind for each in shared_store.events(world.id)] == [EventKind.LABEL] * 5
+
+
+def test_what_is_handed_out_speaks_of_the_classes_of_today(world: World, editor: ClassEditor):
+    cat, dog, cow = world.classes
+    reason = replace(REASON, contested=((cat, 0.5), (dog, 0.3)))
+    predicted = ((cat, 0.5), (dog, 0.3), (cow, 0.2))
+    world.propose(world.pool[:1])
+    round_ = world.store.latest_round(world.id)
+    assert round_ is not None
+    fields = vars(round_) | {"proposals": [NewProposal(world.pool[1], predicted, reason)]}
+    unknown = {"id", "index", "created_at"}
+    world.store.add_round(world.id, **{name: value for name, value in fields.items() if name not in unknown})
+    editor.merge("dog", "cow")
+    items = labeling.lease(world.store, world.project, "ann", "window", 2)
+    (item,) = [each for each in items if each.image_id == world.pool[1]]
+    assert item.predicted == ((cat, 0.5), (cow, 0.5))
+    assert item.why is not None
+    assert item.why.contested == ((cat, 0.5), (cow, 0.3))
+    editor.undo()
+    editor.add("ox")
+    editor.archive("cat")
+    (item, *_) = [
+        e
+        for e in labeling.lease(world.store, world.project, "ann", "window", 2)
+        if e.image_id == world.pool[1]
+    ]
+    assert item.predicted == ((dog, 0.3), (cow, 0.2))

@@ -15,10 +15,10 @@ def draw(folder: Path, *names: str) -> None:
 
 
 def test_subfolders_with_images_become_words(tmp_path: Path) -> None:
-    draw(tmp_path, "long_sleeve-sweater", "hat")
+    draw(tmp_path, "long_sleeve_t-shirt", "hat")
     (tmp_path / "notes").mkdir()
     draw(tmp_path, ".hidden")
-    assert classes_of_subfolders(tmp_path) == ["hat", "long sleeve sweater"]
+    assert classes_of_subfolders(tmp_path) == ["hat", "long sleeve t-shirt"]
 
 
 def test_one_subfolder_or_two_alike_suggest_nothing(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class View {
     this.showKeys();
   }
 
-  classButton({ id, name }, position) {
+  classButton({ id, name, color }, position) {
     const fill = make("span", { cls: "pal-fill" });
     const share = make("span", { cls: "pal-share" });
     const kbd = make("kbd", { "aria-hidden": "true" });
@@ -69,6 +69,7 @@ class View {
       make("span", { cls: "pal-name", text: name, title: name }),
       share,
     );
+    if (color) button.style.borderLeft = `5px solid ${color}`;
     this.keepFocus(button);
     button.addEventListener("click", (event) => this.act.label(id, event.timeStamp));
     this.buttons.set(id, { button, kbd, fill, share, name });
