@@ -16,12 +16,17 @@ from probal.workspace import Workspace
 
 NONE = -1
 """Stands for no class, annotator, round or group."""
+NEAR_AUDIT = "near_audit"
+"""Setting: {"image_ids": pool images that are near-duplicates of audit images}."""
 _LABELS = frozenset({EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE})
 
 
 @dataclass(frozen=True, eq=False)
 class Catalog:
-    """The readable pool images of a project, by id, and what is known of each; never audit or test images."""
+    """The readable pool images of a project, by id, and what is known of each.
+
+    Never audit or test images, nor near-duplicates of audit images.
+    """
 
     images: tuple[ImageInfo, ...]
     ids: np.ndarray  # [N] int64, ascending
@@ -72,7 +77,12 @@ def catalog_key(workspace: Workspace, project: Project) -> tuple[object, ...]:
 def load_catalog(workspace: Workspace, project: Project) -> Catalog:
     """Everything that is known now."""
     store = workspace.store
-    images = tuple(store.images(project.id, state=ImageState.OK, role=Role.POOL))
+    apart = near_audit(store, project)
+    images = tuple(
+        image
+        for image in store.images(project.id, state=ImageState.OK, role=Role.POOL)
+        if image.id not in apart
+    )
     ids = np.array([image.id for image in images], np.int64)
     n = len(ids)
     row = {image_id: i for i, image_id in enumerate(ids.tolist())}
@@ -114,6 +124,11 @@ def load_catalog(workspace: Workspace, project: Project) -> Catalog:
         _group(workspace, project, ids),
         _places(workspace, project, ids),
     )
+
+
+def near_audit(store: Store, project: Project) -> set[int]:
+    """Pool images that are near-duplicates of audit images, so neither proposed nor trained on."""
+    return set(store.get_setting(project.id, NEAR_AUDIT, {"image_ids": []})["image_ids"])
 
 
 def contradicted(store: Store, project: Project) -> set[int]:

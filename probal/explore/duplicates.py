@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from probal.explore import files
-from probal.explore.catalog import NONE, Catalog
+from probal.explore.catalog import NEAR_AUDIT, NONE, Catalog
 from probal.explore.vectors import unit_vectors
 from probal.pool.near_duplicates import HashFile, groups, near_pairs
 from probal.types import ImageInfo, ImageState, Project, Role
@@ -21,20 +21,11 @@ Report = Callable[[int, int, str], None]
 
 
 def find_groups(workspace: Workspace, project: Project, report: Report) -> None:
-    """Group the pool's images and keep the groups on disk; hashes are computed once for each image.
-
-    A project of vectors without pictures has no groups.
-    """
+    """Group the pool's images and keep the groups on disk; a project of vectors without pictures has none."""
     if project.config.image_root is None:
         return
-    root = Path(project.config.image_root)
     images = workspace.store.images(project.id, state=ImageState.OK, role=Role.POOL)
-    known = HashFile(files.folder(workspace, project) / files.HASHES)
-    known.compute(
-        [(image.content_hash, root / image.path) for image in images],
-        lambda done, total: report(done, total, "Looking for near-duplicates"),
-    )
-    group = grouped(workspace, project, images, known)
+    group = groups(len(images), near(workspace, project, images, report))
     some = group != NONE
     files.write_arrays(
         files.folder(workspace, project) / files.GROUPS,
@@ -43,18 +34,41 @@ def find_groups(workspace: Workspace, project: Project, report: Report) -> None:
     )
 
 
-def grouped(
-    workspace: Workspace, project: Project, images: Sequence[ImageInfo], known: HashFile
-) -> np.ndarray:
-    """Group number [N] of each image, NONE for one that is alone or has no hash."""
+def keep_from_audit(workspace: Workspace, project: Project, report: Report) -> None:
+    """Note the pool images that are near-duplicates of audit images: they are neither proposed nor trained on.
+
+    Otherwise the accuracy would be measured on images that the model has as good as seen. The audit stays what it
+    was, drawn uniformly over all images.
+    """
+    store = workspace.store
+    images = [
+        image
+        for image in store.images(project.id, state=ImageState.OK)
+        if image.role in (Role.POOL, Role.AUDIT)
+    ]
+    audit = np.array([image.role is Role.AUDIT for image in images], bool)
+    if project.config.image_root is None or not audit.any():
+        return
+    pairs = near(workspace, project, images, report)
+    across = pairs[audit[pairs[:, 0]] != audit[pairs[:, 1]]].ravel()
+    ids = sorted({images[i].id for i in across.tolist() if not audit[i]})
+    store.set_setting(project.id, NEAR_AUDIT, {"image_ids": ids})
+
+
+def near(workspace: Workspace, project: Project, images: Sequence[ImageInfo], report: Report) -> np.ndarray:
+    """Pairs [M,2] of positions of near-duplicates; hashes are computed once for each content and kept."""
+    root = Path(project.config.image_root or "")
+    known = HashFile(files.folder(workspace, project) / files.HASHES)
+    known.compute(
+        [(image.content_hash, root / image.path) for image in images],
+        lambda done, total: report(done, total, "Looking for near-duplicates"),
+    )
     hashes = [known.get(image.content_hash) for image in images]
-    rows = [i for i, each in enumerate(hashes) if each is not None]
-    pairs = near_pairs(np.array([hashes[i] for i in rows], np.uint64))
-    x = unit_vectors(workspace, project, [images[i].content_hash for i in rows])
+    rows = np.array([i for i, each in enumerate(hashes) if each is not None], np.int64)
+    pairs = near_pairs(np.array([hashes[i] for i in rows.tolist()], np.uint64))
+    x = unit_vectors(workspace, project, [images[i].content_hash for i in rows.tolist()])
     alike = [np.einsum("md,md->m", x[a], x[b]) >= COSINE for a, b in (part.T for part in _parts(pairs))]
-    number = np.full(len(images), NONE, np.int64)
-    number[rows] = groups(len(rows), pairs[np.concatenate([np.empty(0, bool), *alike])])
-    return number
+    return np.asarray(rows[pairs[np.concatenate([np.empty(0, bool), *alike])]])
 
 
 def _parts(pairs: np.ndarray, size: int = 65_536) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from probal.acquisition import AcquisitionState, Target
 from probal.adapters import AdapterPosterior, fingerprint, load_adapter
 from probal.errors import UserError
+from probal.explore.catalog import near_audit
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 from probal.posterior import TowerPosterior
 from probal.session import posterior_files
@@ -132,7 +133,8 @@ class Engine:
 
     def labels(self, images: Sequence[ImageInfo]) -> tuple[Tensor, Tensor]:
         """Rows [n] of the labeled pool images and their classes [n], by position in the classes in use."""
-        row = {image.id: i for i, image in enumerate(images)}
+        apart = near_audit(self._workspace.store, self._project)
+        row = {image.id: i for i, image in enumerate(images) if image.id not in apart}
         position = {each.id: i for i, each in enumerate(self._vectors.classes)}
         labels = [
             (row[label.image_id], position[label.class_id])
@@ -153,7 +155,10 @@ class Engine:
         return self._noisy(fit, self._files(images))
 
     def candidates(self, fit: Fit, aim: Aim | None = None, wanted: int = 1) -> Candidates:
-        """The pool without flagged images; aimed at a target, `wanted` or more of its neighbours in it."""
+        """The pool without flagged images and the audit's near-duplicates.
+
+        Aimed at a target, `wanted` or more of its neighbours in it.
+        """
         store = self._workspace.store
         images, x = self._vectors.pool()
         flagged = set(store.flagged_images(self._project.id))
@@ -162,7 +167,8 @@ class Engine:
         labeled = {images[i].id for i in rows.tolist()}
         # labels of archived classes train nothing, and their images have their answer all the same
         answered = {label.image_id for label in store.current_labels(self._project.id, Role.POOL)}
-        out = (set(pending) | flagged | answered) - labeled
+        apart = near_audit(store, self._project)
+        out = (set(pending) | flagged | answered | apart) - labeled
         covered = torch.tensor([i for i, image in enumerate(images) if image.id in out], dtype=torch.int64)
         noisy = None if fit.tower is None else self.noisy(fit, images)
         facts: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from probal.encoders import Encoder
 from probal.encoders.vectors import VectorTable
 from probal.errors import UserError
 from probal.evaluation import audit_size, draw_audit, extend_audit
+from probal.explore.duplicates import keep_from_audit
 from probal.pool.embed import embed_images
 from probal.pool.features import FeatureStore, activation_store
 from probal.pool.scan import scan_folder
@@ -65,6 +66,7 @@ def prepare(
         )
     _freeze(workspace, project, model, features, readable)
     _reserve_audit(workspace, project, readable)
+    keep_from_audit(workspace, project, report)
     centre = np.load(centre_path(workspace, project)) if model.centred else None
     watch_drift(workspace, project, features, centre, readable)
 

@@ -1,10 +1,14 @@
 """What the worker does for Explore: a round that begins by hand, the map, searched texts, doubtful labels."""
 
+from pathlib import Path
+
 import numpy as np
+from PIL import Image
 
 from probal import worker
 from probal.explore import files, load_catalog
 from probal.explore.actions import add_to_batch, ask, bulk_label
+from probal.explore.catalog import near_audit
 from probal.explore.doubts import latest_check
 from probal.explore.pool_map import draw_map, on_the_map
 from probal.explore.search import text_likeness
@@ -12,7 +16,7 @@ from probal.session import Session
 from probal.session.by_hand import chosen_by_hand
 from probal.session.replay import replay
 from probal.types import JobKind, JobState, Role
-from tests.session.conftest import label
+from tests.session.conftest import audit_ids, label
 
 
 def test_a_round_begins_with_what_was_chosen_by_hand_and_can_be_replayed(session: Session) -> None:
@@ -92,3 +96,24 @@ def test_wrong_labels_are_doubted_and_audit_labels_are_not_shown(
     assert check is not None
     assert wrong in {each.image_id for each in check.doubts}
     assert not {each.image_id for each in check.doubts} & set(audit)
+
+
+def test_near_duplicates_of_audit_images_are_neither_proposed_nor_trained_on(
+    session: Session, truth: dict[str, str], tmp_path: Path
+) -> None:
+    store, project = session.store, session.project
+    first = store.image(project.id, audit_ids(session)[0])
+    original = Image.open(tmp_path / "images" / first.path)
+    original.resize((64, 64), Image.Resampling.BICUBIC).save(tmp_path / "images" / "copy.png")
+    session.prepare()
+    copy = next(image for image in store.images(project.id) if image.path == "copy.png")
+    assert copy.role is Role.POOL
+    assert near_audit(store, project) == {copy.id}
+    proposed = [each.image_id for each in session.propose(200)]
+    assert len(proposed) == len(store.images(project.id, role=Role.POOL)) - 1
+    assert copy.id not in proposed
+    label(session, {**truth, "copy.png": truth[first.path]}, [copy.id, proposed[0]])
+    session.propose()
+    latest = store.latest_round(project.id)
+    assert latest is not None
+    assert latest.n_train == 1
