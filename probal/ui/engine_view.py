@@ -79,7 +79,7 @@ def encoder(project: Project) -> None:
     st.caption(
         "It turns each image into the vector that everything else works on, so a project keeps it: vectors of two "
         "encoders do not mix. To try another one, make a new project on the same folder and take the labels along: "
-        "export them here, import them there with `probal label`. The Progress page then shows both curves in one "
+        "export them here, import them there with probal label. The Progress page then shows both curves in one "
         "figure."
     )
 
@@ -127,7 +127,7 @@ def probvlm(store: Store, project: Project, labels: int) -> None:
     if not enough:
         st.caption(
             f"It takes {FEWEST_PAIRS} labels that may be learned from, of two classes or more; there are {labels}. "
-            "With images and captions it can be trained by `probal probvlm train --pairs`."
+            "With images and captions it can be trained by probal probvlm train."
         )
     if st.button(
         "Train again" if trained else "Train ProbVLM",

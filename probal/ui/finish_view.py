@@ -125,7 +125,11 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
         return
     cells = [
         ("The model may label", f"{len(plan.labels):,} of {total:,}", "Images that nobody has labeled."),
-        ("Expected wrong", f"{plan.expected_wrong:.1f}", "By the model's own probabilities."),
+        (
+            "Expected wrong",
+            f"{plan.expected_wrong:.{0 if plan.expected_wrong >= 10 else 1}f}",
+            "By the model's own probabilities.",
+        ),
         (
             "Wrong at most",
             f"{found.most_wrong:,}",

@@ -45,7 +45,7 @@ def per_class(table: pd.DataFrame) -> go.Figure:
             hovertemplate="%{hovertext}<extra></extra>",
         )
     )
-    figure.update_layout(height=60 + 30 * len(rows), margin=MARGIN)
+    figure.update_layout(height=60 + 30 * len(rows), margin={**MARGIN, "r": 36})
     figure.update_xaxes(range=[0, 1.001], dtick=0.25, tickformat=".0%", zeroline=False)
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
@@ -142,6 +142,7 @@ def uncertainty_curve(table: pd.DataFrame) -> go.Figure:
             mode="lines+markers",
             line={"color": color, "width": 2},
             marker={"size": 7},
+            cliponaxis=False,
             hovertemplate="%{x} labels: %{y:.3f} nats<extra></extra>",
         )
     return _by_labels(figure, "Mean uncertainty, nats")
@@ -156,6 +157,7 @@ def pace_curve(table: pd.DataFrame) -> go.Figure:
         mode="lines+markers",
         line={"color": ACCENT, "width": 2},
         marker={"size": 7},
+        cliponaxis=False,
         hovertext=[f"{row:.1f} s for an image" for row in table["median seconds"]],
         hovertemplate="up to label %{x}: %{y:,.0f} per hour<br>%{hovertext}<extra></extra>",
     )

@@ -1,0 +1,151 @@
+"""Progress, Engine and Finish in a browser: by keyboard alone, figures saved as pictures and numbers, both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from probal import finish_plan, finished
+from probal.types import ImageState, Project, Role
+from probal.workspace import Workspace
+from tests.drawn import ready, workspace
+from tests.e2e.server import running
+from tests.pages.test_pages import Make, label_images
+from tests.pages.test_progress import measured
+
+__all__ = ["ready", "workspace"]
+pytestmark = pytest.mark.browser
+STREAMLITS_OWN = (
+    "[data-testid=stHeader]",
+    "[data-testid=stSidebar]",
+    "[data-testid=stDataFrame]",
+    "[data-testid=stSliderThumbValue]",
+)
+
+
+@pytest.fixture
+def project(ready: Make, workspace: Workspace) -> Project:
+    """60 images, all labeled but for the model's word, measured once."""
+    made = ready(n=60, audit=30)
+    images = workspace.store.images(made.id, state=ImageState.OK)
+    tested = np.array([image.role is Role.AUDIT for image in images])
+    label_images(workspace, made, 60)
+    measured(workspace, made.id)
+    finish_plan.Evidence(
+        image_ids=np.array([image.id for image in images]),
+        class_ids=np.full(len(images), workspace.store.classes(made.id)[0].id),
+        confidence=np.linspace(0.99, 0.6, len(images)),
+        rest=~tested,
+        tested=tested,
+        wrong=np.zeros(len(images), bool),
+        left=np.zeros(len(images), bool),
+        labeled=0,
+        finite=True,
+        event_watermark=workspace.store.watermark(made.id),
+        adapter_fingerprint="adapter",
+    ).save(finish_plan.evidence_path(workspace, made))
+    return made
+
+
+@pytest.fixture
+def url(workspace: Workspace, project: Project, tmp_path: Path) -> Iterator[str]:
+    with running(workspace.path, tmp_path / "log") as address:
+        yield address
+
+
+def findings(page: Page) -> list[str]:
+    """What axe-core holds against the page but for Streamlit's own frame."""
+    options = {"resultTypes": ["violations"]}
+    context = {"include": ["[data-testid=stMain]"], "exclude": [[each] for each in STREAMLITS_OWN]}
+    answer = Axe().run(page, context=context, options=options).response
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]} {node['failureSummary']}"
+        for rule in answer["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def press_until(page: Page, key: str, what: str, most: int = 60) -> None:
+    """Strike a key until the focused element says `what`."""
+    for _ in range(most):
+        focused = page.evaluate(
+            "(e => e.matches('button') ? e.innerText + e.ariaLabel : '')(document.activeElement)"
+        )
+        if what in focused:
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{what!r} was not reached by {key}")
+
+
+def test_figures_are_reached_and_saved_by_keyboard(browser: Browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{url}/progress?project=shapes")
+    expect(page.locator(".js-plotly-plot").first).to_be_visible(timeout=60_000)
+    press_until(page, "Tab", "Download plot")
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")
+    assert saved.value.suggested_filename == "shapes-accuracy.svg"
+    assert b"<svg" in Path(saved.value.path()).read_bytes()[:200]
+    press_until(page, "Tab", "Numbers (CSV)")
+    with page.expect_download() as saved:
+        page.keyboard.press("Enter")
+    assert saved.value.suggested_filename == "shapes-accuracy.csv"
+    assert Path(saved.value.path()).read_text().startswith("series,labels,accuracy")
+    page.get_by_role("tab", name="Accuracy").focus()
+    for name in ("Classes", "Calibration"):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_text("off by 6.0 points")).to_be_visible()
+    page.close()
+
+
+def test_a_finish_is_chosen_kept_and_taken_back_by_keyboard(
+    browser: Browser, url: str, workspace: Workspace, project: Project
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{url}/finish?project=shapes")
+    page.get_by_role("slider").focus(timeout=60_000)
+    page.keyboard.press("Home")
+    expect(page.get_by_text("Look at some of them")).to_be_visible(timeout=30_000)
+    pictures = page.locator(".pal-sample img")
+    assert pictures.count() == 24
+    assert pictures.first.evaluate("img => img.decode().then(() => img.naturalWidth)") > 0
+    press_until(page, "Tab", "Keep these")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The model labeled")).to_be_visible(timeout=30_000)
+    record = finished.record(workspace, project)
+    assert record is not None
+    assert record.precision == 0.8
+    press_until(page, "Tab", "Take back")
+    page.keyboard.press("Enter")
+    press_until(page, "Tab", "Take the model's labels back")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The model labeled")).to_have_count(0, timeout=30_000)
+    assert finished.record(workspace, project) is None
+    page.close()
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_serious(browser: Browser, url: str, theme: str, width: int) -> None:
+    context = browser.new_context(
+        color_scheme="dark" if theme == "dark" else "light", viewport={"width": width, "height": 900}
+    )
+    page = context.new_page()
+    for name, ready_when in (
+        ("progress", ".js-plotly-plot"),
+        ("engine", "[data-testid=stSelectbox]"),
+        ("finish", "[data-testid=stSlider]"),
+    ):
+        page.goto(f"{url}/{name}?project=shapes")
+        expect(page.locator(ready_when).first).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(1500)
+        assert findings(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
