@@ -67,4 +67,5 @@ with tabs[4]:
 with tabs[5]:
     columns = {"Proposed": st.column_config.DatetimeColumn(format="distance")}
     st.dataframe(rounds_table(rounds, metrics), hide_index=True, column_config=columns)
-choose_picture_format()
+if status.labels or metrics:
+    choose_picture_format()

@@ -64,6 +64,8 @@ def curve(
             "It is measured on images drawn at random, which come up while you label. The first point appears "
             f"after about {status.batch_size} labels.",
         )
+        if st.button("Label", type="primary", icon=":material/keyboard:"):
+            st.switch_page("label.py", query_params={"project": project.name})
         return
     names = [each.name for each in store.projects() if each.id != project.id]
     with st.container(horizontal=True, vertical_alignment="bottom"):

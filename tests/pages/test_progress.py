@@ -54,6 +54,20 @@ def test_a_project_without_measurements_says_when_they_come(ready: Make) -> None
         assert sentence in told
 
 
+def test_many_classes_are_a_table(ready: Make, workspace: Workspace) -> None:
+    names = [f"kind {i}" for i in range(70)]
+    project = ready(n=30, classes=names)
+    label_images(workspace, project, 7)
+    measured(workspace, project.id)
+    app = page("progress", "shapes")
+    assert not app.exception
+    # neither 70 bars nor 70 × 70 cells
+    assert len(app.get("plotly_chart")) == 3
+    tables = [set(each.value.columns) for each in app.dataframe]
+    assert {"class", "labels", "accuracy", "low", "high", "tested on"} in tables
+    assert {"label", "called", "images", "of"} in tables
+
+
 def test_advice_is_a_sentence_with_reasons(ready: Make, workspace: Workspace) -> None:
     project = ready()
     store = workspace.store

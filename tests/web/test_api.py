@@ -243,6 +243,20 @@ def test_a_project_being_prepared_says_so(client: TestClient, workspace: Workspa
     assert lease(client)["state"] in ("preparing", "refitting")
 
 
+def test_other_work_neither_ends_the_queue_nor_fails_it(
+    client: TestClient, workspace: Workspace, ready: Make
+) -> None:
+    project = ready(n=12, audit=2, batch_size=1000)
+    answer_all(client, EventKind.FLAG, None)
+    finish_jobs(workspace, project)
+    propose_all(workspace, project, n=0)
+    job = workspace.store.enqueue(project.id, JobKind.PROBVLM)
+    assert lease(client)["state"] == "refitting"
+    workspace.store.claim("test", project.id)
+    workspace.store.fail(job.id, "too few labels")
+    assert lease(client)["state"] == "exhausted"
+
+
 def test_all_labeled_is_exhausted(client: TestClient, ready: Make, workspace: Workspace) -> None:
     project = ready(n=12, audit=2, batch_size=1000)
     answer_all(client, EventKind.LABEL, workspace.store.classes(project.id)[0].id)
