@@ -45,6 +45,10 @@ _GIVES = (
     _GIVEN.c.kind.in_(LABELING),
     ~is_void(_GIVEN),
 )
+# what was ever labeled, so that the query costs as much as the labels and not as much as the pool
+_LABELED = select(annotation.c.image_id).where(
+    annotation.c.project_id == PROJECT, annotation.c.kind.in_(LABELING)
+)
 _MINE = exists().where(*_GIVES, _GIVEN.c.annotator_id == _ME)
 _PEOPLE = select(func.count(_GIVEN.c.annotator_id.distinct())).where(*_GIVES).scalar_subquery()
 _TIMES = select(func.count()).where(*_GIVES, _GIVEN.c.annotator_id == _ME).scalar_subquery()
@@ -64,6 +68,7 @@ def _below(first: int, name: str) -> Any:
 SECOND: Select[int] = (
     select(image.c.id.label("image_id"))
     .where(
+        image.c.id.in_(_LABELED),
         image.c.project_id == PROJECT,
         image.c.role == Role.POOL,
         _below(1, "share"),
@@ -78,6 +83,7 @@ SECOND: Select[int] = (
 REPEATS: Select[int] = (
     select(image.c.id.label("image_id"))
     .where(
+        image.c.id.in_(_LABELED),
         image.c.project_id == PROJECT,
         image.c.role == Role.POOL,
         _below(9, "repeats"),
