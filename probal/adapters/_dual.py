@@ -33,6 +33,7 @@ class Dual:
     whitener: tuple[Tensor, ...]  # C × [a,a] = L⁻¹ of L Lᵀ = I + D_c^½ K_c D_c^½
     half: tuple[Tensor, ...]  # C × [a,a]: E_c − E_c M⁻¹ E_c = half halfᵀ, what the labels explain
     chol_m: Tensor  # [n,n]
+    common: Tensor  # [n,n]: (Σ_cc' E_c M⁻¹ E_c' − Σ_c E_c M⁻¹ E_c) / (C (C − 1)), gains in it
     log_det: float
     """log det of the Hessian in whitened coordinates, classes' coupling included."""
 
@@ -46,20 +47,11 @@ class Dual:
         kernel [N,n] = K(x, labels). Different classes are independent a priori: the covariance between them,
         averaged over pairs, is what the softmax couples all of them by.
         """
-        taken, alone = [], []
-        seen = torch.zeros_like(kernel)  # Σ_c E_c k_cᵀ, [N,n]
-        for c, (gain, rows, half) in enumerate(zip(self.gains.tolist(), self.active, self.half, strict=True)):
-            here, root = gain**2 * kernel[:, rows], self.root(c)
-            reached = here @ (root @ root.mT).to(kernel.dtype)
-            taken.append((here @ half.to(kernel.dtype)).square().sum(1))
-            alone.append((here * reached).sum(1))
-            seen[:, rows] += reached
-        explained = torch.stack(taken, 1)
-        whitened = torch.linalg.solve_triangular(self.chol_m.to(kernel.dtype), seen.mT, upper=False)
-        # |Σ_c b_c|² less Σ_c |b_c|², b_c = M^-½ E_c k_cᵀ
-        pairs = whitened.square().sum(0) - (torch.stack(alone, 1) - explained).sum(1)
-        classes = len(self.gains)
-        return explained, pairs / (classes * (classes - 1))
+        taken = [
+            gain**4 * (kernel[:, rows] @ half.to(kernel.dtype)).square().sum(1)
+            for gain, rows, half in zip(self.gains.tolist(), self.active, self.half, strict=True)
+        ]
+        return torch.stack(taken, 1), ((kernel @ self.common.to(kernel.dtype)) * kernel).sum(1)
 
 
 def active_images(weights: Tensor, mass: float = 0.9) -> Tensor:
@@ -103,12 +95,19 @@ def factor(gram: Tensor, probs: Tensor, gains: Tensor) -> Dual:
     chol_m = torch.linalg.cholesky(total)
     log_det += 2 * float(chol_m.diagonal().log().sum())
     inverse_m = torch.cholesky_inverse(chol_m) if n else total
-    for rows, weight, whitener in zip(active, weights, whiteners, strict=True):
+    together, alone = torch.zeros_like(total), torch.zeros_like(total)
+    for gain, rows, weight, whitener in zip(gains.tolist(), active, weights, whiteners, strict=True):
         root = weight.unsqueeze(1) * whitener.mT
-        left = -(root.mT @ inverse_m[rows][:, rows] @ root)
+        coupled = root.mT @ inverse_m[rows][:, rows] @ root
+        together[rows.unsqueeze(1), rows] += gain**2 * root @ root.mT
+        alone[rows.unsqueeze(1), rows] += gain**4 * root @ coupled @ root.mT
+        left = -coupled
         left.diagonal().add_(1 + 1e-9)  # eigenvalues lie in [0, 1]; the 1e-9 is for rounding
         halves.append(root @ torch.linalg.cholesky(left))
-    return Dual(gains, tuple(active), tuple(weights), tuple(whiteners), tuple(halves), chol_m, log_det)
+    common = (together @ inverse_m @ together - alone) / (classes * (classes - 1))
+    return Dual(
+        gains, tuple(active), tuple(weights), tuple(whiteners), tuple(halves), chol_m, common, log_det
+    )
 
 
 def log_evidence(mode: Mode, dual: Dual) -> float:

@@ -44,7 +44,9 @@ class VariationalPosterior:
     """
 
     weights: Tensor  # [C,D] posterior mean, scale included
-    labeled: Tensor  # [n,D] unit rows
+    bias: Tensor  # [C]
+    centre: Tensor  # [D]
+    labeled: Tensor  # [n,D] unit rows less the centre
     precision: Tensor  # [n,C] Λ, what each label adds to the precision of each class
     gains: Tensor  # [C] prior deviation of each class relative to √κ
     scale: float
@@ -66,9 +68,12 @@ class VariationalPosterior:
         """
         if not isinstance(images, GaussianEmbedding):
             x = images.to(self.weights.dtype)
-            square = x.square().sum(1)  # [N]
-            left = [square - (x @ e.T).square().sum(1) for e in self._explained()]
-            return GaussianLogits(x @ self.weights.T, self._prior() * torch.stack(left, 1).clamp(min=0))
+            away = x - self.centre
+            square = away.square().sum(1)  # [N]
+            left = [square - (away @ e.T).square().sum(1) for e in self._explained()]
+            return GaussianLogits(
+                x @ self.weights.T + self.bias, self._prior() * torch.stack(left, 1).clamp(min=0)
+            )
         images = images.to(self.weights.dtype)
         ex = images.second_moment()  # [N]
         own = self.logits(images.mean / ex.sqrt().unsqueeze(1))
@@ -94,22 +99,23 @@ class VariationalPosterior:
             raise ValueError(f"n_samples must be at least 1, got {n_samples}")
         image_noise = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
         rows = draw_images(images, n_samples, image_noise).to(self.weights.dtype)  # [N,1 or K,D]
-        classes, width = self.weights.shape
-        out = torch.empty(len(rows), n_samples, classes, dtype=self.weights.dtype)
+        width = self.weights.shape[1]
+        out = rows @ self.weights.mT + self.bias  # [N,1 or K,C]
+        out = out.expand(-1, n_samples, -1).clone()
+        rows = rows - self.centre
         size = max(1, _BLOCK_ELEMENTS // width)
-        factors = zip(self.weights, self._prior(), self._factors(), strict=True)
-        for c, (centre, prior, (chol, u)) in enumerate(factors):
+        for c, (prior, (chol, u)) in enumerate(zip(self._prior(), self._factors(), strict=True)):
             for start in range(0, n_samples, size):
                 k = min(size, n_samples - start)
-                noise = torch.randn(k, width, dtype=centre.dtype, generator=generator)  # [k,D]
+                noise = torch.randn(k, width, dtype=out.dtype, generator=generator)  # [k,D]
                 # Matheron's rule: a draw of the prior, moved to agree with what the labels say of it
-                seen = noise @ u.T + torch.randn(k, len(u), dtype=centre.dtype, generator=generator)
+                seen = noise @ u.T + torch.randn(k, len(u), dtype=out.dtype, generator=generator)
                 noise = noise - torch.cholesky_solve(seen.T, chol).T @ u
-                drawn = centre + prior.sqrt() * noise  # [k,D]
+                drawn = prior.sqrt() * noise  # [k,D]
                 if rows.shape[1] == 1:
-                    out[:, start : start + k, c] = rows[:, 0] @ drawn.T
+                    out[:, start : start + k, c] += rows[:, 0] @ drawn.T
                 else:
-                    out[:, start : start + k, c] = (rows[:, start : start + k] * drawn).sum(-1)
+                    out[:, start : start + k, c] += (rows[:, start : start + k] * drawn).sum(-1)
         return out
 
     def _prior(self) -> Tensor:
@@ -132,6 +138,8 @@ class VariationalPosterior:
         scalars = torch.tensor([self.scale, self.amplitude, self.temperature], dtype=torch.float64)
         return {
             "weights": self.weights,
+            "bias": self.bias,
+            "centre": self.centre,
             "labeled": self.labeled,
             "precision": self.precision,
             "gains": self.gains,
@@ -153,21 +161,27 @@ class VariationalAdapter:
     fit_scale: bool = True
     amplitude: float | None = None
     temperature: float | None = None
+    centre: bool = True
 
     @single_thread()
     def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> VariationalPosterior:
         """Posterior of x [n,D], y [n] around prototypes [C,D], from Laplace's mode on; see `Adapter.fit`."""
         check_labels(x, y, prior)
-        laplace = BayesAdapter(self.scale, self.fit_scale, self.amplitude, self.temperature).fit(x, y, prior)
-        labeled, centre = x.double(), laplace.scale * prior.mean.double()
+        laplace = BayesAdapter(self.scale, self.fit_scale, self.amplitude, self.temperature, self.centre).fit(
+            x, y, prior
+        )
+        prototypes, moved = laplace.scale * prior.mean.double(), laplace.rows.double()
         gains, root = laplace.gains.double(), laplace.amplitude**0.5
-        span, v = span_of(labeled)  # [n,r], [D,r]
-        problem = Bound(labeled @ centre.T, root * span, y, gains, laplace.temperature)
-        start = ((laplace.weights.double() - centre) @ v).T / (root * gains)  # [r,C]
+        span, v = span_of(moved)  # [n,r], [D,r]
+        problem = Bound(x.double() @ prototypes.T, root * span, y, gains, laplace.temperature)
+        start = ((laplace.weights.double() - prototypes) @ v).T / (root * gains)  # [r,C]
         found = maximize(problem, start)
+        learned = (root * v @ (found.mean * gains)).T  # [C,D]
         return VariationalPosterior(
-            weights=(centre + (root * v @ (found.mean * gains)).T).to(x.dtype),
-            labeled=x,
+            weights=(prototypes + learned).to(x.dtype),
+            bias=-(learned @ laplace.centre.double()).to(x.dtype),
+            centre=laplace.centre,
+            labeled=laplace.rows,
             precision=found.precision.to(x.dtype),
             gains=gains.to(x.dtype),
             scale=laplace.scale,

@@ -46,6 +46,7 @@ def build(adapter: PortableAdapter, classes: Sequence[str]) -> ModelProto:
     norm = graph("ReduceL2", x, axes=[1], keepdims=1)
     x = graph("Div", x, graph("Max", norm, graph.const([1e-12])))
     mean = graph("MatMul", x, graph.const(adapter.weights.T, "weights"))
+    mean = graph("Add", mean, graph.const(adapter.bias, "bias"))
     if len(adapter.keys):
         cosine = graph("MatMul", x, graph.const(adapter.keys.T, "keys"))
         near = graph("Exp", graph("Mul", graph.const(adapter.beta), graph("Sub", cosine, graph.const([1.0]))))
@@ -81,7 +82,7 @@ def build(adapter: PortableAdapter, classes: Sequence[str]) -> ModelProto:
 
 def _draws(graph: _Graph, adapter: PortableAdapter, x: str, mean: str) -> str:
     """Logits at the quadrature's nodes, [N,K,C]."""
-    n_classes = len(adapter.weights)
+    x = graph("Sub", x, graph.const(adapter.middle, "middle"))
     length = graph("ReduceSumSquare", x, axes=[1], keepdims=1)  # [N,1]
     left = length
     if adapter.explained.shape[2]:
@@ -89,10 +90,11 @@ def _draws(graph: _Graph, adapter: PortableAdapter, x: str, mean: str) -> str:
         seen = graph("Transpose", graph("ReduceSumSquare", moved, axes=[2], keepdims=0), perm=[1, 0])
         left = graph("Relu", graph("Sub", length, seen))
     var = graph("Mul", left, graph.const(adapter.prior, "prior"))
-    common = graph("Mul", graph.const(adapter.shared), length)
-    rest = graph("Sub", graph("ReduceMean", var, axes=[1], keepdims=1), common)
-    common = graph("Relu", graph("Sub", common, graph("Div", rest, graph.const([float(n_classes - 1)]))))
-    deviation = graph("Sqrt", graph("Relu", graph("Sub", var, common)))
+    if len(adapter.signs):
+        along = graph("MatMul", x, graph.const(adapter.shared, "shared"))  # [N,r]
+        common = graph("MatMul", graph("Mul", along, along), graph.const(adapter.signs[:, None], "signs"))
+        var = graph("Sub", var, graph("Relu", common))
+    deviation = graph("Sqrt", graph("Relu", var))
     spread = graph("Mul", graph.wide(deviation), graph.const(adapter.nodes, "nodes"))
     return graph("Add", graph.wide(mean), spread)
 

@@ -2,9 +2,9 @@
 
 One closed form serves every adapter; what one lacks is an array of width zero. With a unit row x̂ [D]:
 
-    mean_c = x̂ᵀw_c + α Σ_j exp(β (x̂ᵀkey_j − 1)) value_jc                          (the second term: Tip-Adapter)
-    var_c  = v_c max(0, |x̂|² − |E_c x̂|²)                     (BayesAdapter; E_c is what the labels explain)
-    var_c  less what all classes share:  gain = max(0, s|x̂|² − (mean_c var_c − s|x̂|²) / (C − 1))
+    mean_c = x̂ᵀw_c + b_c + α Σ_j exp(β (x̂ᵀkey_j − 1)) value_jc                    (the last term: Tip-Adapter)
+    var_c  = v_c max(0, |u|² − |E_c u|²),  u = x̂ − middle      (BayesAdapter; E_c is what the labels explain)
+    var_c  less what all classes share:  gain = max(0, Σ_r sign_r (s_rᵀu)²)
     p      = mean_k softmax(mean + √var · node_k)
 
 The nodes are the quasi-random ones of `probal.gaussian.predictive`, so the probabilities are those of `probal
@@ -13,7 +13,6 @@ predict` to rounding, temperature included.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,10 +40,10 @@ with safe_open(pathlib.Path(__file__).with_name("adapter.safetensors"), "numpy")
 def predict(vectors):  # the encoder's vectors [N,D] -> probabilities [N,C]
     x = vectors.astype(np.float32) - t["centre"]
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
-    mean = x @ t["weights"].T + np.exp(t["beta"] * (x @ t["keys"].T - 1)) @ t["values"]
-    length = (x**2).sum(1, keepdims=True)
-    var = t["prior"] * np.maximum(length - ((x @ t["explained"]) ** 2).sum(2).T, 0)
-    shared = t["shared"] * length - (var.mean(1, keepdims=True) - t["shared"] * length) / (len(classes) - 1)
+    mean = x @ t["weights"].T + t["bias"] + np.exp(t["beta"] * (x @ t["keys"].T - 1)) @ t["values"]
+    away = x - t["middle"]
+    var = t["prior"] * np.maximum((away**2).sum(1)[:, None] - ((away @ t["explained"]) ** 2).sum(2).T, 0)
+    shared = ((away @ t["shared"]) ** 2 @ t["signs"])[:, None]
     z = mean[:, None] + np.sqrt(np.maximum(var - np.maximum(shared, 0), 0))[:, None] * t["nodes"]
     p = np.exp(z - z.max(2, keepdims=True))
     return (p / p.sum(2, keepdims=True)).mean(1)
@@ -62,12 +61,15 @@ class PortableAdapter:
 
     centre: np.ndarray  # [D] subtracted before the division by the length
     weights: np.ndarray  # [C,D] the scale is in them
+    bias: np.ndarray  # [C]
+    middle: np.ndarray  # [D] what the variances are measured from
     explained: np.ndarray  # [C,D,r] E_cᵀ, filled up with zeros
     prior: np.ndarray  # [C] v, the variance before any label; 0 for a point estimate
     keys: np.ndarray  # [n,D] Tip-Adapter's cache, else no row
     values: np.ndarray  # [n,C] times α
     nodes: np.ndarray  # [K,C]
-    shared: np.ndarray  # [1] s
+    shared: np.ndarray  # [D,r] s
+    signs: np.ndarray  # [r] 1 or −1
     beta: np.ndarray  # [1]
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -78,14 +80,15 @@ class PortableAdapter:
 def portable(posterior: AdapterPosterior, centre: np.ndarray | None) -> PortableAdapter:
     """The arrays of a posterior in a space with this centre [D]. UserError for an adapter without such a form."""
     if isinstance(posterior, LaplacePosterior | VariationalPosterior):
-        laplace = isinstance(posterior, LaplacePosterior)
-        common = float(posterior.gains.pow(-2).sum()) if laplace else math.inf  # only Laplace takes it apart
         found = {
             "weights": posterior.weights,
+            "bias": posterior.bias,
+            "middle": posterior.centre,
             "explained": pad_sequence(list(_explained(posterior)), batch_first=True).mT,
             "prior": posterior.temperature * posterior.amplitude * posterior.gains.square(),
-            "shared": torch.tensor([posterior.temperature * posterior.amplitude / common]),
         }
+        if isinstance(posterior, LaplacePosterior):  # only Laplace takes it apart
+            found["shared"], found["signs"] = _shared(posterior)
     elif isinstance(posterior, PointPosterior | TipPosterior):
         found = {"weights": posterior.weights}
         if isinstance(posterior, TipPosterior):
@@ -104,12 +107,15 @@ def portable(posterior: AdapterPosterior, centre: np.ndarray | None) -> Portable
     first = 1 if isinstance(posterior, LaplacePosterior) else 0
     nothing = {
         "centre": torch.zeros(width) if centre is None else torch.from_numpy(centre),
+        "bias": torch.zeros(classes),
+        "middle": torch.zeros(width),
         "explained": torch.zeros(classes, width, 0),
         "prior": torch.zeros(classes),
         "keys": torch.zeros(0, width),
         "values": torch.zeros(0, classes),
         "nodes": normal_nodes(N_SAMPLES, first + classes)[:, first:],
-        "shared": torch.zeros(1),
+        "shared": torch.zeros(width, 0),
+        "signs": torch.zeros(0),
         "beta": torch.zeros(1),
     }
     everything = {**nothing, **found}
@@ -129,3 +135,11 @@ def _explained(posterior: LaplacePosterior | VariationalPosterior) -> Iterator[T
         for gain, active, half in zip(dual.gains.tolist(), dual.active, dual.half, strict=True):
             e = posterior.amplitude**0.5 * gain * half.mT @ rows[active]
             yield e if len(e) <= e.shape[1] else torch.linalg.qr(e, mode="r").R
+
+
+def _shared(posterior: LaplacePosterior) -> tuple[Tensor, Tensor]:
+    """s [D,r] and signs [r] of ``T κ² Xᵀ (mean coupling) X``, rounding left out."""
+    rows = posterior.amplitude * posterior.rows.double()
+    values, vectors = torch.linalg.eigh(posterior.temperature * rows.T @ posterior.dual.common @ rows)
+    kept = values.abs() > 1e-9 * values.abs().amax()
+    return vectors[:, kept] * values[kept].abs().sqrt(), values[kept].sign()

@@ -54,7 +54,7 @@ def fitted(name: str, amplitude: float) -> tuple[Tensor, Tensor, Tensor, Tensor]
     """Contrasts' means and variances, predictive and covariance blocks [C,D,D] of the adapter."""
     x, y, prototypes, images = problem()
     kind = {"laplace": BayesAdapter, "variational": VariationalAdapter}[name]
-    posterior = kind(SCALE, fit_scale=False, amplitude=amplitude, temperature=1.0).fit(
+    posterior = kind(SCALE, fit_scale=False, centre=False, amplitude=amplitude, temperature=1.0).fit(
         x, y, GaussianEmbedding(prototypes)
     )
     logits = posterior.logits(images)
