@@ -30,6 +30,7 @@ def label_rows(store: Store, project: Project) -> list[ExportRow]:
     whose labels the user brought, are left out, and so are labels of archived classes.
     """
     names = {each.id: each.name for each in store.classes(project.id)}
+    merged = store.merged_classes(project.id)
     images = {image.id: image for image in store.images(project.id)}
     proposed = {
         proposal.image_id: (each.index, proposal.predicted[:1])
@@ -42,7 +43,7 @@ def label_rows(store: Store, project: Project) -> list[ExportRow]:
     )  # image: the class each person gave last
     for stored in events.values():
         if stored.active and stored.event.kind in _LABELING and stored.event.image_id is not None:
-            answers[stored.event.image_id][stored.event.annotator] = stored.event.class_id
+            answers[stored.event.image_id][stored.event.annotator] = merged.get(stored.event.class_id or 0)
     rows = []
     for label in store.current_labels(project.id):
         image = images[label.image_id]
@@ -50,7 +51,7 @@ def label_rows(store: Store, project: Project) -> list[ExportRow]:
             continue
         round_index, likeliest = proposed.get(label.image_id, (None, ()))
         given = answers[label.image_id]
-        predicted = [(names[class_id], p) for class_id, p in likeliest if class_id in names]
+        predicted = [(names[merged[c]], p) for c, p in likeliest if merged.get(c) in names]
         rows.append(
             ExportRow(
                 path=image.path,

@@ -185,7 +185,8 @@ def _open_proposals(
 
 def _described(workspace: Workspace, project: Project, proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
     """Proposals with names and paths in the place of ids, as JSON-able rows."""
-    names = {each.id: each.name for each in workspace.store.classes(project.id)}
+    # a round may be older than a change of the classes
+    names = {each.id: each.name for each in workspace.store.classes(project.id, archived=True)}
     images = {image.id: image for image in workspace.store.images(project.id)}
 
     def path(image_id: int | None) -> str | None:

@@ -70,6 +70,7 @@ def catalog_key(workspace: Workspace, project: Project) -> tuple[object, ...]:
         store.watermark(project.id),
         None if latest is None else latest.index,
         tuple(sorted(store.image_counts(project.id).items())),
+        tuple(store.classes(project.id, archived=True)),  # a merge or split moves labels without an event
         tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in written),
     )
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probal import labeling
+from probal import labeling, support_set
 from probal.classes import ClassEditor
 from probal.errors import UserError
 from probal.store import Store
@@ -212,3 +212,18 @@ def test_what_is_handed_out_speaks_of_the_classes_of_today(world: World, editor:
         if e.image_id == world.pool[1]
     ]
     assert item.predicted == ((dog, 0.3), (cow, 0.2))
+
+
+def test_an_export_speaks_of_the_classes_of_today(world: World, editor: ClassEditor):
+    first = world.pool[0]
+    world.accept(world.label(first, "ann", at=0), world.label(first, "bob", at=1))
+    (row,) = support_set.label_rows(world.store, world.project)
+    assert (row.label, row.agreement) == ("dog", 0.5)
+    editor.merge("cat", "dog")
+    (row,) = support_set.label_rows(world.store, world.project)
+    assert (row.label, row.agreement, row.annotators) == ("dog", 1.0, 2)
+    editor.add("ox")
+    editor.archive("dog")
+    assert support_set.label_rows(world.store, world.project) == []
+    editor.undo()
+    assert len(support_set.label_rows(world.store, world.project)) == 1
