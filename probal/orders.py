@@ -111,10 +111,22 @@ def use_posterior(store: Store, project: Project, on: bool) -> None:
     _refit(store, project)
 
 
-def told(store: Store, project: Project, name: str) -> Mapping[str, Any] | None:
-    """What the worker wrote under POSTERIOR_FACTS, PROBVLM or PROBVLM_GAIN; None before it did."""
-    found = store.get_setting(project.id, name)
-    return None if found is None else dict(found)
+def posterior_facts(store: Store, project: Project) -> Mapping[str, Any] | None:
+    """What the project's posterior changes; None where the worker has not compared this one."""
+    facts, found = store.get_setting(project.id, POSTERIOR_FACTS), store.get_setting(project.id, POSTERIOR)
+    return facts if facts is not None and found is not None and facts["id"] == found["id"] else None
+
+
+def probvlm_training(store: Store, project: Project) -> Mapping[str, Any] | None:
+    """How the project's ProbVLM was trained; None before it was."""
+    found: Mapping[str, Any] | None = store.get_setting(project.id, PROBVLM)
+    return found
+
+
+def probvlm_gain(store: Store, project: Project) -> Mapping[str, Any] | None:
+    """What the project's ProbVLM adds; None where the worker has not looked at this one."""
+    gain, trained = store.get_setting(project.id, PROBVLM_GAIN), probvlm_training(store, project)
+    return gain if gain is not None and trained is not None and gain["file"] == trained["file"] else None
 
 
 def _refit(store: Store, project: Project) -> None:

@@ -42,8 +42,9 @@ def fulfil(session: Session, kind: JobKind, progress: Report) -> None:
         progress(0, 1, "Asking the model about every image")
         evidence(session).save(evidence_path(session.workspace, session.project))
     elif kind is JobKind.PROBVLM:
-        train_probvlm(session.workspace, session.project, [], progress)
-        session.store.set_setting(session.project.id, orders.PROBVLM_GAIN, probvlm_gain(session))
+        found, _ = train_probvlm(session.workspace, session.project, [], progress)
+        gain = {"file": found.training.file, **probvlm_gain(session)}
+        session.store.set_setting(session.project.id, orders.PROBVLM_GAIN, gain)
     elif kind is JobKind.POSTERIOR:
         _make_posterior(session, orders.posterior_order(session.store, session.project), progress)
     else:

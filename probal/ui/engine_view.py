@@ -31,7 +31,7 @@ _SOURCES = {
 def choices(store: Store, project: Project) -> None:
     """Strategy, adapter and batch size, each in a sentence; a change takes effect with a new round."""
     config = project.config
-    trained = orders.told(store, project, orders.PROBVLM) is not None
+    trained = orders.probvlm_training(store, project) is not None
     strategies = [name for name in STRATEGIES if trained or name != "probvlm" or config.strategy == name]
     left, right = st.columns(2, gap="large")
     with left:
@@ -117,11 +117,10 @@ def probvlm(store: Store, project: Project, labels: int) -> None:
         "however many labels there are. Labeling shows it with every image, and a strategy can ask for what it does "
         "not know."
     )
-    trained = orders.told(store, project, orders.PROBVLM)
-    gain = orders.told(store, project, orders.PROBVLM_GAIN)
+    trained, gain = orders.probvlm_training(store, project), orders.probvlm_gain(store, project)
     if _busy_or_failed(store, project, JobKind.PROBVLM):
         return
-    if trained is not None and gain is not None:
+    if trained is not None:
         _probvlm_facts(trained, gain)
     enough = labels >= FEWEST_PAIRS
     if not enough:
@@ -149,7 +148,7 @@ def posterior(store: Store, project: Project) -> None:
     if _busy_or_failed(store, project, JobKind.POSTERIOR):
         return
     on = orders.posterior_in_use(store, project)
-    facts = orders.told(store, project, orders.POSTERIOR_FACTS)
+    facts = orders.posterior_facts(store, project)
     if on is not None:
         if facts is not None:
             _posterior_facts(facts)
@@ -217,32 +216,32 @@ def _posterior_facts(facts: Mapping[str, Any]) -> None:
     st.caption(f"Made from {told[facts['source']]}, {facts['count']:,.0f} images.")
 
 
-def _probvlm_facts(trained: Mapping[str, Any], gain: Mapping[str, Any]) -> None:
-    correlation = float(gain["correlation"])
-    new = (
-        "much the same as the model's own uncertainty says"
-        if correlation > 0.7
-        else "partly what the model's own uncertainty says"
-        if correlation > 0.3
-        else "hardly what the model's own uncertainty says"
-    )
-    with st.container(horizontal=True, gap="medium"):
-        st.metric(
-            "Flagged as ambiguous",
-            f"{gain['flagged']:,} of {gain['images']:,}",
-            help="More ambiguous than 90 of 100 ordinary images.",
-            width="content",
-        )
-        st.metric("Trained on", f"{trained['labels']:,} labels", width="content")
-        st.metric(
+def _probvlm_facts(trained: Mapping[str, Any], gain: Mapping[str, Any] | None) -> None:
+    cells = [
+        ("Trained on", f"{trained['labels']:,} labels", None),
+        (
             "Intervals are off by",
             f"{trained['calibration_error']:.1%}",
-            help="Gap between what its intervals claim to hold and what they do, on images kept back.",
-            width="content",
-        )
+            "Gap between what its intervals claim to hold and what they do, on images kept back.",
+        ),
+    ]
+    if gain is not None:
+        flagged = f"{gain['flagged']:,} of {gain['images']:,}"
+        cells.insert(0, ("Flagged as ambiguous", flagged, "More ambiguous than 90 of 100 ordinary images."))
+    with st.container(horizontal=True, gap="medium"):
+        for label, value, text in cells:
+            st.metric(label, value, help=text, width="content")
+    if gain is not None:
+        _probvlm_gain(gain)
+
+
+def _probvlm_gain(gain: Mapping[str, Any]) -> None:
+    correlation = float(gain["correlation"])
+    same = "much the same as" if correlation > 0.7 else "partly" if correlation > 0.3 else "hardly"
     st.write(
-        f"Its order of the images is {new} (rank correlation {correlation:.2f}). "
-        "Look at both rows: if the first is no harder to you than the second, it adds nothing here."
+        f"Its order of the images is {same} what the model's own uncertainty says (rank correlation "
+        f"{correlation:.2f}). Look at both rows: if the first is no harder to you than the second, it adds nothing "
+        "here."
     )
     token = open_workspace().token
     for title, name in (("Most ambiguous", "most"), ("Least ambiguous", "least")):

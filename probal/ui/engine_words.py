@@ -5,7 +5,8 @@ from __future__ import annotations
 STRATEGIES = {
     "auto": (
         "Automatic (recommended)",
-        "First one image of every kind, then images that the model is torn about and that stand for many others.",
+        "Asks where most doubt is left that no label covers yet: at first the whole pool, later what the model is torn "
+        "about and stands for many others.",
     ),
     "margin-density": (
         "Torn between two classes, typical",
@@ -27,6 +28,10 @@ STRATEGIES = {
         "One typical image of each cluster; needs no prediction, good at the start.",
     ),
     "probcover": ("Cover the pool", "Images that have the most others near them; good at the start."),
+    "herding": (
+        "Most doubt not yet covered",
+        "Uncertainty herding, which Automatic stands for now; by its own name it stays when Automatic changes.",
+    ),
     "k-center": ("Far from what is labeled", "Each image far from every labeled one: covers outliers too."),
     "badge": (
         "Uncertain and different",

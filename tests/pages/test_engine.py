@@ -50,8 +50,17 @@ def test_probvlm_is_offered_when_it_can_be_trained(ready: Make, workspace: Works
 def test_what_probvlm_adds_is_shown_and_its_strategy_offered(ready: Make, workspace: Workspace) -> None:
     project = ready()
     hashes = [image.content_hash for image in workspace.store.images(project.id, state=ImageState.OK)[:2]]
-    workspace.store.set_setting(project.id, orders.PROBVLM, {"labels": 41, "calibration_error": 0.031})
-    gain = {"images": 25, "flagged": 3, "correlation": 0.12, "most": hashes[:1], "least": hashes[1:]}
+    workspace.store.set_setting(
+        project.id, orders.PROBVLM, {"file": "a", "labels": 41, "calibration_error": 0.031}
+    )
+    gain = {
+        "file": "a",
+        "images": 25,
+        "flagged": 3,
+        "correlation": 0.12,
+        "most": hashes[:1],
+        "least": hashes[1:],
+    }
     workspace.store.set_setting(project.id, orders.PROBVLM_GAIN, gain)
     app = page("engine", "shapes")
     assert not app.exception
@@ -60,6 +69,9 @@ def test_what_probvlm_adds_is_shown_and_its_strategy_offered(ready: Make, worksp
     assert numbers["Intervals are off by"] == "3.1%"
     assert "hardly what" in texts(app)
     assert "What ProbVLM does not know" in app.selectbox[0].options
+    workspace.store.set_setting(project.id, orders.PROBVLM_GAIN, {**gain, "file": "an older one"})
+    app = page("engine", "shapes")
+    assert [metric.label for metric in app.metric] == ["Trained on", "Intervals are off by"]
 
 
 def test_rounds_are_aimed_and_a_folder_that_is_not_there_is_told(
@@ -100,6 +112,9 @@ def test_a_posterior_is_asked_for_shown_and_switched(ready: Make, workspace: Wor
     app = page("engine", "shapes")
     assert not app.exception
     assert {metric.label: metric.value for metric in app.metric}["Called otherwise"] == "2 of 25"
+    workspace.store.set_setting(project.id, orders.POSTERIOR_FACTS, {**facts, "id": "of another"})
+    app = page("engine", "shapes")
+    assert not app.metric
     app = app.toggle[0].set_value(True).run()
     assert not app.exception
     assert orders.posterior_in_use(workspace.store, project) is True

@@ -15,6 +15,7 @@ from probal.session.estimate import PSEUDO_COUNT
 from probal.session.orders import fulfil, spearman, standing_aim
 from probal.session.probvlm_training import FEWEST_PAIRS
 from probal.types import JobKind, JobState, Role
+from probal.ui import engine_view
 from tests.session.conftest import audit_ids, draw_pool, label
 
 
@@ -26,6 +27,7 @@ def test_names_are_those_of_the_engine() -> None:
     assert (orders.POSTERIOR, orders.PROBVLM) == (posterior_files.SETTING, ambiguity.SETTING)
     assert set(orders.DAMPINGS) == {str(each) for each in Damping}
     assert orders.PosteriorOrder().pseudo_count == PSEUDO_COUNT
+    assert engine_view.FEWEST_PAIRS == FEWEST_PAIRS
 
 
 def test_the_evidence_of_a_finish_comes_from_a_job(session: Session, truth: dict[str, str]) -> None:
@@ -46,7 +48,7 @@ def test_a_posterior_is_made_shown_and_used_only_when_told(session: Session) -> 
     (job,) = [each for each in worker.drain(session.workspace, project) if each.kind is JobKind.POSTERIOR]
     assert (job.state, job.error) == (JobState.DONE, None)
     assert orders.posterior_in_use(store, project) is False
-    facts = orders.told(store, project, orders.POSTERIOR_FACTS)
+    facts = orders.posterior_facts(store, project)
     assert facts is not None
     assert facts["images"] == 60
     assert len(facts["confidence"]) == 2
@@ -71,7 +73,7 @@ def test_probvlm_tells_what_it_adds(session: Session, truth: dict[str, str]) -> 
     pool = [image.id for image in session.store.images(session.project.id, role=Role.POOL)]
     label(session, truth, pool[:45])
     fulfil(session, JobKind.PROBVLM, quiet)
-    gain = orders.told(session.store, session.project, orders.PROBVLM_GAIN)
+    gain = orders.probvlm_gain(session.store, session.project)
     assert gain is not None
     assert gain["images"] == 60
     assert -1 <= gain["correlation"] <= 1

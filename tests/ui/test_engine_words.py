@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from probal import validate
+from probal.errors import UserError
+from probal.ui.engine_view import MOST_AT_ONCE
 from probal.ui.engine_words import ADAPTERS, STRATEGIES
 
 
@@ -16,3 +18,9 @@ def test_all_are_told_apart(words: dict[str, tuple[str, str]], known: tuple[str,
     assert len({title for title, _ in words.values()}) == len(words)
     assert all(sentence.endswith(".") for _, sentence in words.values())
     assert "recommended" in next(iter(words.values()))[0]
+
+
+def test_the_page_offers_batches_that_are_possible() -> None:
+    assert validate.batch_size(MOST_AT_ONCE) == MOST_AT_ONCE
+    with pytest.raises(UserError):
+        validate.batch_size(MOST_AT_ONCE + 1)
