@@ -36,6 +36,7 @@ project_chooser()
 st.html(
     "<style>[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 3.5vw, 3.5rem)}"
     # the theme's own colour of a chosen segment is too weak on its tint to be read by all
-    "[data-testid=stButtonGroup] :is([aria-checked=true], [aria-pressed=true]) p {color: light-dark(#0b5850, #7fd9ce)}</style>"
+    "[data-testid=stButtonGroup] :is([aria-checked=true], [aria-pressed=true]) p"
+    " {color: light-dark(#0b5850, #7fd9ce)}</style>"
 )
 page.run()
