@@ -22,6 +22,9 @@ STEPS = {
     "finish": "Looking at every image",
     "probvlm": "Training ProbVLM",
     "posterior": "Computing the posterior",
+    "map": "Drawing the map",
+    "check": "Checking the labels",
+    "answer": "Looking it up",
 }
 REFRESH_SECONDS = 1.5
 
