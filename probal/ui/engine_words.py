@@ -5,7 +5,7 @@ from __future__ import annotations
 STRATEGIES = {
     "auto": (
         "Automatic (recommended)",
-        "Asks where most doubt is left that no label covers yet: at first the whole pool, later what the model is torn "
+        "Asks where most doubt is left that no label covers: at first the whole pool, later what the model is torn "
         "about and stands for many others.",
     ),
     "margin-density": (
