@@ -77,7 +77,7 @@ def place(x: np.ndarray, seed: int, report: Report) -> np.ndarray:
             flat[:, : found.shape[1]] = found
         return _fit_in(flat)
     reduced = PCA(width, random_state=seed).fit_transform(x).astype(np.float32)
-    report(1, 3, "Placing the images, which takes a minute or two for tens of thousands")
+    report(1, 3, "Placing the images, which takes minutes for tens of thousands")
     from umap import UMAP
 
     layout = UMAP(

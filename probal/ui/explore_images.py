@@ -63,7 +63,7 @@ def _map(project: Project, catalog: Catalog, rows: np.ndarray, classes: list[Cla
     if not placed.any():
         st.write(
             "The map puts images that look alike side by side. The worker draws it once and keeps it; for tens of "
-            "thousands of images it takes a minute or two, and the next round of labels waits for that long."
+            "thousands of images it takes a few minutes, and the next round of labels waits for that long."
         )
         ask_button(project, JobKind.MAP, "Draw the map")
         return None
