@@ -207,6 +207,8 @@ def test_the_status_tells_where_a_project_stands(world: World, store: Store):
             "error": None,
         },
         "created_at": world.project.created_at.isoformat(),
+        "stopping": None,
+        "drift": None,
     }
     job = store.claim("worker")
     assert job is not None

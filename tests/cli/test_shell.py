@@ -15,7 +15,8 @@ from probal.cli.shell import OneLineErrors
 from probal.errors import UserError
 
 COMMANDS = {
-    "demo", "init", "embed", "next", "label", "status", "predict", "export", "simulate", "serve", "doctor",
+    "backup", "bench", "classes", "demo", "doctor", "embed", "export", "finish", "import", "init", "label", "next",
+    "people", "posterior", "predict", "probvlm", "replay", "restore", "serve", "simulate", "status",
 }  # fmt: skip
 
 

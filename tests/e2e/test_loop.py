@@ -111,7 +111,7 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
         assert painted(page) == answered[-1]
 
         page.get_by_role("link", name="Export").click()
-        page.get_by_role("button", name="A folder per class").click()
+        page.get_by_role("button", name="A folder per class", exact=True).click()
         page.get_by_role("button", name="Export", exact=True).click()
         with page.expect_download() as download:
             page.get_by_role("button", name="Download as zip").click()
