@@ -16,7 +16,8 @@ from probal.cli.server import app_file, check_port, port_is_free
 from probal.errors import UserError
 
 STAND_IN = """
-import http.server, sys
+import http.server, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits it as ignored
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = b'{"status": "ok"}'
@@ -32,7 +33,8 @@ except KeyboardInterrupt:
 """
 
 RUNNER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from types import SimpleNamespace
 from probal.cli import server

@@ -1,5 +1,6 @@
 """The loop on a drawn pool: what each step writes, and what it must never do."""
 
+import importlib.metadata
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_a_round_can_be_replayed_from_its_record(session: Session, truth: dict[s
         assert getattr(repeated, field) == getattr(written, field)
     assert written.seed != repeated.seed
     assert set(written.timings) == {"fit", "score", "select"}
-    assert written.versions["torch"] == torch.__version__
+    assert written.versions["torch"] == importlib.metadata.version("torch")
     assert len(first) == 12
 
 
