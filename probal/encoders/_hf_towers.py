@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ BLIP_SCALE = 1 / 0.07
 """BLIP's contrastive temperature starts there; transformers' checkpoints leave out the trained one."""
 
 
-class HFTowers:
+class HFTowers(ABC):
     """The embeddings of one architecture, and its two towers before their last maps."""
 
     def __init__(self, model: Any, pad_id: int) -> None:
@@ -30,21 +31,21 @@ class HFTowers:
         """Of a model with a Bernoulli for each pair; None for a softmax over a batch."""
         return None
 
+    @abstractmethod
     def image(self, pixels: Tensor) -> Tensor:
         """[B, 3, H, W] to embeddings [B, D]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, tokens: Tensor) -> Tensor:
         """[C, T] to embeddings [C, D]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def split_image(self) -> Split | None:
         """None where the tower does not end in a linear map."""
-        raise NotImplementedError
 
+    @abstractmethod
     def split_text(self) -> Split | None:
         """None where the tower does not end in a linear map."""
-        raise NotImplementedError
 
 
 class CLIPTowers(HFTowers):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from probal.errors import UserError
+from probal.label_import.csv_reader import csv_reader
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,7 @@ def read_pairs_file(file: Path) -> list[Caption]:
     """
     if not file.is_file():
         raise UserError(f"no pairs file at {file}: give a CSV with the columns path,caption")
-    try:
-        text = file.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is not UTF-8 (byte {error.start}): save it as UTF-8 CSV and try again"
-        ) from None
-    header = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
-    columns = [(name or "").strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
+    columns, reader = csv_reader(file, file.read_bytes())
     if not {"path", "caption"} <= set(columns):
         raise UserError(
             f"{file} has the columns {', '.join(columns) or 'of an empty file'}: expected path and caption"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from probal.errors import UserError
 from probal.export.csv_file import restore
+from probal.label_import.csv_reader import csv_reader
 from probal.label_import.rows import LabelsFile, Row, collect
 
 _IMAGE = ("path", "file", "id", "file_name", "image")
@@ -28,16 +28,7 @@ def read_labels_file(file: Path) -> LabelsFile:
     if not file.is_file():
         raise UserError(f"no labels file at {file}: give a CSV with the columns path,label")
     data = file.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{file} is not UTF-8 (byte {error.start}): save it as UTF-8 CSV and try again"
-        ) from None
-    header = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
-    columns = [(name or "").strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
+    columns, reader = csv_reader(file, data)
     _check_columns(file, columns)
     try:
         rows = [_row(cells, f"line {reader.line_num}") for cells in reader if any(cells.values())]
