@@ -28,7 +28,10 @@ def write(
     tasks = json.dumps([task(row) for row in rows], ensure_ascii=False, indent=1)
     (out / "tasks.json").write_text(tasks + "\n", encoding="utf-8")
     names = {row.class_id: row.label for row in rows}
-    (out / "config.xml").write_text(labeling_config([names[i] for i in sorted(names)]), encoding="utf-8")
+    given = [names[i] for i in sorted(names)]
+    # a class that was only ever predicted must be a choice too, or the prediction is refused on import
+    guessed = {row.predicted for row in rows if row.predicted is not None} - set(given)
+    (out / "config.xml").write_text(labeling_config([*given, *sorted(guessed)]), encoding="utf-8")
     return Written((f"{FOLDER}/",), len(rows))
 
 

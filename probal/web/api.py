@@ -18,7 +18,7 @@ from probal.errors import UserError
 from probal.labeling import ProjectStatus
 from probal.types import Project
 from probal.web import grid, views
-from probal.web.downloads import download
+from probal.web.downloads import Wanted, download
 from probal.web.models import (
     Annotations,
     CurvePoint,
@@ -173,10 +173,12 @@ def curve(project: Named, workspace: Here) -> list[CurvePoint]:
 
 @router.get("/export", response_class=FileResponse)
 def export(
-    project: Named, workspace: Here, format: Annotated[str, Query(max_length=40)] = "csv"
+    project: Named,
+    workspace: Here,
+    wanted: Annotated[Wanted, Query()],
 ) -> FileResponse:
-    """The labels as a download: a file, or a zip where the format is a folder."""
-    return download(workspace.store, project, format)
+    """The labels as a download, all or those asked for: a file, or a zip where the format is a folder."""
+    return download(workspace, project, wanted)
 
 
 async def _known_host(request: Request, call_next: RequestResponseEndpoint) -> Response:

@@ -85,6 +85,13 @@ def test_label_studio_gets_predictions_with_scores_and_paths_that_come_back(
         assert prediction["result"][0]["value"] == {"choices": [rows[-1].label]}
 
 
+def test_a_class_that_was_only_predicted_is_a_choice(rows: list[ExportRow], tmp_path: Path) -> None:
+    guessed = [replace(row, predicted="never labeled", probability=0.25) for row in rows]
+    out = exported(guessed, tmp_path / "o", "labelstudio") / "labelstudio"
+    choices = [each.get("value") for each in ElementTree.parse(out / "config.xml").getroot().iter("Choice")]
+    assert choices == [*dict.fromkeys(row.label for row in rows), "never labeled"]
+
+
 def test_class_names_with_markup_stay_names(rows: list[ExportRow], tmp_path: Path) -> None:
     name = '<Choice value="x"/> & "y"'
     out = exported([replace(rows[0], label=name)], tmp_path / "o", "labelstudio")
@@ -94,7 +101,7 @@ def test_class_names_with_markup_stay_names(rows: list[ExportRow], tmp_path: Pat
 
 def test_label_studio_reads_its_own_files(rows: list[ExportRow], tmp_path: Path) -> None:
     interface = pytest.importorskip("label_studio_sdk.label_interface", reason="heavy, not in the dev extra")
-    guessed = [replace(row, predicted=row.label, probability=0.25) for row in rows]
+    guessed = [replace(row, predicted="never labeled", probability=0.25) for row in rows]
     out = exported(guessed, tmp_path / "o", "labelstudio") / "labelstudio"
     config = interface.LabelInterface((out / "config.xml").read_text("utf-8"))
     config.validate()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from probal.pool.features import FeatureStore
 from probal.pool.vector_scan import scan_vectors
 from probal.types import ImageState, Project
 from probal.web.downloads import zip_folder
@@ -77,6 +78,64 @@ def test_folders_download_as_a_zip(client: TestClient, ready: Make, workspace: W
         images = [name for name in packed.namelist() if name.endswith(".png")]
     assert len(images) == n
     assert {Path(name).parts[:3] for name in images} == {("shapes-imagefolder", "images", "circle")}
+
+
+def test_a_download_takes_the_filters_of_the_page(
+    client: TestClient, ready: Make, workspace: Workspace
+) -> None:
+    project = ready(n=30, audit=5)
+    circle, square, _ = workspace.store.classes(project.id)
+    bobs, adas = lease(client, annotator="bob", n=4)["items"], lease(client, annotator="ada", n=8)["items"]
+    send(client, *(label(item, square.id, "bob", kind="confirm") for item in bobs))
+    send(client, *(label(item, circle.id) for item in adas))
+
+    def labels(**query: object) -> list[dict[str, str]]:
+        answer = client.get("/api/projects/shapes/export", params=query)
+        assert answer.status_code == 200, answer.text
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    everything = labels()
+    audit = sum(row["role"] == "audit" for row in everything)
+    assert len(everything) == 12
+    assert audit > 0
+    assert {row["label"] for row in labels(annotator="bob")} == {"square"}
+    assert len(labels(annotator=["ada", "bob"])) == 12
+    assert {row["annotator"] for row in labels(given="confirm")} == {"bob"}
+    assert len(labels(audit=False)) == 12 - audit == len(labels(round=0))
+    assert len(labels(min_agreement=1)) == 12
+
+    facts = {"fingerprint": "ab", "width": 4, "centred": False}
+    hashes = [each.content_hash for each in workspace.store.images(project.id) if each.content_hash]
+    x = np.random.default_rng(0).normal(size=(len(hashes), 4)).astype(np.float32)
+    FeatureStore(workspace.features_dir, "ab", 4).append(hashes, x)
+    workspace.store.set_setting(project.id, "encoder", facts)
+    few = labels(per_class=1)
+    assert [row["role"] for row in few] == ["pool", "pool"]
+    assert {row["label"] for row in few} == {"circle", "square"}
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "told"),
+    [
+        ({"annotator": "nobody"}, 400, "none of the"),
+        ({"given": "guess"}, 400, "label, confirm, adjudicate"),
+        ({"min_agreement": 2}, 400, "between 0 and 1"),
+        ({"per_class": 0}, 400, "1 or more"),
+        ({"round": -1}, 422, "greater than or equal to 0"),
+        ({"anotator": "ada"}, 422, "Extra inputs"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_told(
+    client: TestClient,
+    ready: Make,
+    workspace: Workspace,
+    query: dict[str, object],
+    status: int,
+    told: str,
+) -> None:
+    label_some(client, workspace, ready())
+    answer = client.get("/api/projects/shapes/export", params=query)
+    assert (answer.status_code, told in str(answer.json()["detail"])) == (status, True)
 
 
 @pytest.mark.parametrize("format", ["nope", "../csv", ""])
