@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from probal.ui.context import LOGO, PARAMETER, current_project, project_chooser
+from probal.ui.sign_in import require_sign_in
 
 
 def home() -> None:
@@ -17,6 +18,7 @@ def home() -> None:
 
 st.set_page_config(page_title="ProbAL", page_icon=LOGO, layout="wide")
 st.logo(LOGO, size="large")
+require_sign_in()
 page = st.navigation(
     [
         # of its own, because the default page has no address but `/`, and the others must keep theirs

@@ -6,6 +6,7 @@ import getpass
 import hashlib
 from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from probal.workspace import Workspace
 PARAMETER = "project"
 LOGO = str(Path(__file__).with_name("logo.svg"))
 _CHOOSER = "project_chooser"
+_PERSON = "person"
 
 
 def open_workspace() -> Workspace:
@@ -37,15 +39,28 @@ def signed_in() -> str | None:
     """The name of who signed in by `st.login`; None where no sign-in is configured, or before it."""
     if not st.user.get("is_logged_in", False):
         return None
-    name = st.user.get("name") or st.user.get("email")
-    return None if name is None else str(name)[: validate.MAX_NAME]
+    name = validate.clean(str(st.user.get("name") or st.user.get("email") or ""))
+    return name[: validate.MAX_NAME] or None
 
 
 def annotator() -> str:
-    """Who labels: who signed in, else the name of the person that runs the server; the browser may know better."""
-    name = signed_in()
-    if name is not None:
-        return name
+    """Who answers on a page: who signed in, else the name given in this browser, else `suggested_name`."""
+    return signed_in() or st.session_state.get(_PERSON) or _remembered() or suggested_name()
+
+
+def call_me(name: str) -> None:
+    """Answer under this name from now on, on every page of this session; a sign-in goes before it."""
+    st.session_state[_PERSON] = name.strip()
+
+
+def _remembered() -> str:
+    """The name that the labeler keeps in the browser, in a cookie for the other pages."""
+    cookie = st.context.cookies.get(f"probal_person_{workspace_id(open_workspace())}", "")
+    return unquote(cookie)[: validate.MAX_NAME].strip()
+
+
+def suggested_name() -> str:
+    """A name to begin with: that of the person who runs the server."""
     try:
         return getpass.getuser()
     except OSError:

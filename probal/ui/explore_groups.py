@@ -10,8 +10,8 @@ from probal.explore.actions import bulk_label
 from probal.explore.catalog import NONE
 from probal.explore.duplicates import members, settled
 from probal.types import ClassInfo, JobKind, Project
-from probal.ui.context import empty_state, open_workspace
-from probal.ui.explore_state import ask_button, label_images, last_done, pending, remember, wait_for, who
+from probal.ui.context import annotator, empty_state, open_workspace
+from probal.ui.explore_state import ask_button, label_images, last_done, pending, remember, wait_for
 from probal.ui.explore_tiles import tiles
 
 PAGE = 8
@@ -100,7 +100,9 @@ def _spread(project: Project, catalog: Catalog) -> None:
     ):
         event_ids: list[str] = []
         for class_id, rows in found.items():
-            done = bulk_label(open_workspace().store, project, catalog.ids[rows].tolist(), class_id, who())
+            done = bulk_label(
+                open_workspace().store, project, catalog.ids[rows].tolist(), class_id, annotator()
+            )
             event_ids += done.event_ids
         remember(project, f"Labeled {len(event_ids):,} near-duplicates.", tuple(event_ids))
         st.rerun()

@@ -12,8 +12,8 @@ from probal.explore.actions import bulk_label
 from probal.explore.catalog import NONE
 from probal.explore.novel import Cluster, unfit_clusters
 from probal.types import ClassInfo, Project
-from probal.ui.context import empty_state, open_workspace
-from probal.ui.explore_state import last_done, remember, who
+from probal.ui.context import annotator, empty_state, open_workspace
+from probal.ui.explore_state import last_done, remember
 from probal.ui.explore_tiles import clear, tiles
 from probal.workspace import Workspace
 
@@ -86,7 +86,7 @@ def _make(project: Project, image_ids: list[int], key: str) -> None:
         if name not in known:
             ClassEditor(store, project).add(name)
             known = {each.name: each.id for each in store.classes(project.id)}
-        done = bulk_label(store, project, image_ids, known[name], who())
+        done = bulk_label(store, project, image_ids, known[name], annotator())
     except UserError as error:
         remember(project, str(error), (), good=False)
         return

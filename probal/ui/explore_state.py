@@ -8,7 +8,7 @@ from probal.errors import UserError
 from probal.explore import Catalog, catalog_key, load_catalog
 from probal.explore.actions import BulkLabel, bulk_label, undo
 from probal.types import JobKind, JobState, Project
-from probal.ui.context import annotator, open_workspace, signed_in
+from probal.ui.context import annotator, call_me, open_workspace, signed_in
 from probal.ui.explore_tiles import clear
 from probal.ui.pool_view import STEPS
 from probal.workspace import Workspace
@@ -29,16 +29,16 @@ def catalog_of(project: Project) -> Catalog:
     return _load(catalog_key(workspace, project), workspace, project)
 
 
-def who() -> str:
-    """The name that labels are given under: who signed in, else the name typed here, else the computer's."""
-    return signed_in() or st.session_state.get(_NAME) or annotator()
-
-
 def name_field() -> None:
     """Where someone who has not signed in says who labels."""
-    if signed_in() is None:
-        st.session_state.setdefault(_NAME, annotator())
-        st.text_input("Your name", key=_NAME, help="Labels given here carry it.")
+    if signed_in() is not None:
+        return
+    st.session_state.setdefault(_NAME, annotator())
+
+    def typed() -> None:
+        call_me(st.session_state[_NAME])
+
+    st.text_input("Your name", key=_NAME, on_change=typed, help="Labels given here carry it.")
 
 
 def ask_button(project: Project, kind: JobKind, label: str, primary: bool = True) -> None:
@@ -81,7 +81,7 @@ def label_images(project: Project, image_ids: list[int], class_id: int, relabel:
     store = open_workspace().store
     name = {each.id: each.name for each in store.classes(project.id)}[class_id]
     try:
-        done = bulk_label(store, project, image_ids, class_id, who(), relabel)
+        done = bulk_label(store, project, image_ids, class_id, annotator(), relabel)
     except UserError as error:
         remember(project, str(error), (), good=False)
         return
@@ -91,7 +91,7 @@ def label_images(project: Project, image_ids: list[int], class_id: int, relabel:
 
 def remember(project: Project, text: str, event_ids: tuple[str, ...], good: bool = True) -> None:
     """Keep what was done for the line above the images."""
-    st.session_state[_DONE] = (project.id, text, event_ids, good, who())
+    st.session_state[_DONE] = (project.id, text, event_ids, good, annotator())
 
 
 def last_done(project: Project) -> None:

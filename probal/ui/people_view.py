@@ -137,27 +137,29 @@ def decide(store: Store, project: Project, disputes: tuple[Dispute, ...], classe
     with picture:
         one_image(image_url(open_workspace().token, image.content_hash, LARGE), "The image to decide")
     with answers:
+        me = annotator()
+        st.caption(f"You decide as {escape(me)}, the name under which you label.")
         for who, class_id in sorted(each.given.items()):
             st.markdown(f"**{escape(who)}** says {escape(names[class_id])}")
         said = [one for one in classes if one.id in each.given.values() and not one.archived]
         with st.container(horizontal=True):
             for one in said:
                 if st.button(one.name, key=f"settle-{image.id}-{one.id}", type="primary"):
-                    _settle(store, project, image.id, one)
+                    _settle(store, project, image.id, one, me)
         rest = [one for one in classes if one not in said and not one.archived]
         other = st.selectbox(
             "Or another class", rest, index=None, format_func=lambda one: one.name, key=f"other-{image.id}"
         )
         if other is not None and st.button("Decide so", key=f"settle-{image.id}-other"):
-            _settle(store, project, image.id, other)
+            _settle(store, project, image.id, other, me)
         if len(disputes) > 1 and st.button("Later", key=f"later-{image.id}", icon=":material/skip_next:"):
             st.session_state["dispute"] = at + 1
             st.rerun()
 
 
-def _settle(store: Store, project: Project, image_id: int, one: ClassInfo) -> None:
+def _settle(store: Store, project: Project, image_id: int, one: ClassInfo, by: str) -> None:
     try:
-        people.settle(store, project, image_id, one.id, annotator())
+        people.settle(store, project, image_id, one.id, by)
     except UserError as error:
         st.error(str(error), icon=":material/error:")
         return

@@ -5,6 +5,7 @@ Endpoints are plain functions, so FastAPI runs each in a thread and the event lo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
@@ -13,7 +14,7 @@ from fastapi.security import APIKeyHeader
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.responses import FileResponse, Response
 
-from probal import __version__, labeling
+from probal import __version__, labeling, validate
 from probal.errors import UserError
 from probal.labeling import ProjectStatus
 from probal.types import Project
@@ -33,7 +34,7 @@ from probal.web.models import (
     RoundOut,
 )
 from probal.web.nearest import nearest_labeled
-from probal.web.security import TOKEN_HEADER, host_problem, same_secret
+from probal.web.security import TOKEN_HEADER, host_problem, person_of, same_secret
 from probal.workspace import Workspace
 
 MAX_ANNOTATIONS = 10_000
@@ -64,16 +65,33 @@ def _workspace(request: Request) -> Workspace:
 Here = Annotated[Workspace, Depends(_workspace)]
 
 
-def _check_token(
+def _caller(
     workspace: Here, token: Annotated[str | None, Depends(APIKeyHeader(name=TOKEN_HEADER, auto_error=False))]
-) -> None:
-    if not same_secret(token, workspace.token):
+) -> str | None:
+    """Who signed in; None for whoever has the workspace's own token, who may answer under any name."""
+    if same_secret(token, workspace.token):
+        return None
+    person = person_of(token, workspace.token)
+    if person is None:
         wrong = "is missing" if token is None else "is not this workspace's"
         raise HTTPException(
             401,
             f"the header {TOKEN_HEADER} {wrong}: reload the page, or send PROBAL_TOKEN or what the file 'token' "
             "in the workspace holds",
         )
+    return person
+
+
+Caller = Annotated[str | None, Depends(_caller)]
+
+
+def _as(caller: str | None, names: Iterable[str]) -> None:
+    """Refuses answers under a name that is not the caller's."""
+    for name in names:
+        if caller is not None and validate.clean(name) != caller:
+            raise HTTPException(
+                403, f"you are signed in as {caller!r} and cannot answer as {name!r}: reload the page"
+            )
 
 
 def _project(name: str, workspace: Here) -> Project:
@@ -86,16 +104,17 @@ def _project(name: str, workspace: Here) -> Project:
 Named = Annotated[Project, Depends(_project)]
 
 # in the order of the checks: who asks first, what for second, so that a stranger learns no project's name
-router = APIRouter(prefix="/projects/{name}", dependencies=[Depends(_check_token)])
+router = APIRouter(prefix="/projects/{name}", dependencies=[Depends(_caller)])
 
 
 @router.post("/lease", response_model_exclude_unset=True)
-def lease(request: LeaseRequest, project: Named, workspace: Here) -> LeaseResponse:
+def lease(request: LeaseRequest, project: Named, workspace: Here, caller: Caller) -> LeaseResponse:
     """Images to label: those this window holds already, then new ones, `n` in all.
 
     A lease lasts ten minutes and is renewed by asking again. Images of the audit set carry neither `predicted`
     nor `why`.
     """
+    _as(caller, [request.annotator])
     store = workspace.store
     items = labeling.lease(store, project, request.annotator, request.client, request.n, request.keep)
     state, message = views.queue_state(store, project, bool(items))
@@ -108,11 +127,12 @@ def lease(request: LeaseRequest, project: Named, workspace: Here) -> LeaseRespon
 
 
 @router.post("/grid")
-def grid_page(request: GridRequest, project: Named, workspace: Here) -> GridResponse:
+def grid_page(request: GridRequest, project: Named, workspace: Here, caller: Caller) -> GridResponse:
     """A page of images that the model takes for one class, the surest first, each under a lease of the window.
 
     Never an image of the audit set. What the window held before and does not name in `keep` is given back.
     """
+    _as(caller, [request.annotator])
     return grid.page(workspace, project, request)
 
 
@@ -128,12 +148,13 @@ def nearest(
 
 
 @router.post("/events")
-def events(request: EventsRequest, project: Named, workspace: Here) -> EventsResponse:
+def events(request: EventsRequest, project: Named, workspace: Here, caller: Caller) -> EventsResponse:
     """Take in answers, in order. The reply comes after they are committed.
 
     An event sent again under the same `event_id` is accepted and stored once. One whose lease was taken over is
     rejected with the reason; it is never counted for another image.
     """
+    _as(caller, (event.annotator for event in request.events))
     result = labeling.record(workspace.store, project, [event.event() for event in request.events])
     return EventsResponse(
         accepted=list(result.accepted),

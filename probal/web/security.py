@@ -7,6 +7,8 @@ signature instead, an HMAC of its content hash under the token: it opens that on
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import ipaddress
@@ -21,6 +23,25 @@ LOCAL_SUFFIXES = (".localhost", ".local")
 def same_secret(given: str | None, expected: str) -> bool:
     """Whether two secrets are equal, in a time that tells nothing about where they differ."""
     return given is not None and hmac.compare_digest(given.encode(), expected.encode())
+
+
+def person_token(token: str, name: str) -> str:
+    """A token that answers under one name only, for the browser of who signed in."""
+    return f"{_tag(token, name)}.{base64.urlsafe_b64encode(name.encode()).decode()}"
+
+
+def person_of(given: str | None, token: str) -> str | None:
+    """The name that a person's token speaks for; None where it is none."""
+    tag, _, name = (given or "").partition(".")
+    try:
+        found = base64.urlsafe_b64decode(name).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return found if found and same_secret(tag, _tag(token, found)) else None
+
+
+def _tag(token: str, name: str) -> str:
+    return hmac.new(token.encode(), f"person {name}".encode(), hashlib.sha256).hexdigest()
 
 
 def sign_image(token: str, content_hash: str) -> str:

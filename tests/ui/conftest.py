@@ -1,3 +1,4 @@
 from tests.drawn import ready, workspace
+from tests.pages.conftest import no_cookies
 
-__all__ = ["ready", "workspace"]
+__all__ = ["no_cookies", "ready", "workspace"]

@@ -51,6 +51,7 @@ class Labeler {
 
   async connect(person) {
     this.person = person;
+    tellPages(this.data, person);
     this.view.header.showPerson(person, this.data.signed_in);
     const stream = await openStream(this.data, person);
     if (this.gone || this.person !== person) return;
@@ -69,6 +70,7 @@ class Labeler {
   /** Another person sits down: their own images, undo and queue; what waits goes on being sent. */
   setPerson(name) {
     rememberPerson(this.data, name);
+    this.tellPerson?.("person", name); // for the other pages of this session; the labeler itself does not run again
     if (name === this.person) return;
     this.letGo();
     this.stream = this.grid.stream = undefined;

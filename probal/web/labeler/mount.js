@@ -5,7 +5,7 @@ const mounted = new Map(); // parent element -> Labeler
 const streams = new Map(); // workspace, project and annotator -> promise of a Stream, kept when the page is left
 const clients = new Map(); // workspace -> promise of this tab's id
 
-export default function labeler({ parentElement, data }) {
+export default function labeler({ parentElement, data, setStateValue }) {
   let one = mounted.get(parentElement);
   if (one && sameSubject(one.data, data)) {
     one.update(data);
@@ -14,6 +14,7 @@ export default function labeler({ parentElement, data }) {
     one = new Labeler(parentElement, data);
     mounted.set(parentElement, one);
   }
+  one.tellPerson = setStateValue;
   const generation = ++one.generation;
   return () => {
     if (one.generation !== generation) return; // a later call has taken over

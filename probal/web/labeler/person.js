@@ -12,6 +12,12 @@ function personOf({ workspace, annotator, signed_in: signedIn }) {
   }
 }
 
+/** The other pages run on the server and see cookies only; like all of the browser's, this one is the user's to clear. */
+function tellPages({ workspace, signed_in: signedIn }, name) {
+  if (signedIn) return;
+  document.cookie = `probal_person_${workspace}=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
+}
+
 function rememberPerson({ workspace }, name) {
   try {
     localStorage.setItem(`probal:${workspace}:person`, name);
