@@ -3,24 +3,32 @@
     python benchmarks/audit_honesty.py --data DIR --out DIR [--replicates 2000] [--settings digits synthetic]
     python benchmarks/audit_honesty.py --out DIR --report
 
-One JSON line per replicate and setting is appended to `--out`, so that a run goes on where it was stopped. The report
-is made from these lines alone.
+One JSON line per replicate and setting is appended to `--out`, so that a run goes on where it was stopped. A line
+carries a digest of the code that it came from: lines of other code are done again, and the report, made from the lines
+alone, leaves them out.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import inspect
 import json
 import platform
 import time
 from pathlib import Path
 from typing import Any
 
+import _audit_loop
 import numpy as np
 from _audit_loop import PRECISIONS, Setting, replicate, world
 from joblib import Parallel, delayed
 
+from probal.acquisition import find_strategy
+from probal.adapters import load_adapter
 from probal.evaluation import PRELIMINARY_BELOW, accuracy_interval, anytime_interval, spent_level
+from probal.session.measure import cross_fitted_hits
+from probal.simulate.code import code_digest
 
 SETTINGS = [
     Setting("synthetic", "auto", 500, 0.2, 200, 20),
@@ -33,25 +41,47 @@ SETTINGS = [
 WORTH = 0.02
 
 
+def code_of(setting: Setting) -> str:
+    """Digest of all that a replicate's result depends on."""
+    strategy, adapter = find_strategy(setting.strategy), load_adapter(setting.adapter, 1.0)
+    found = code_digest(
+        (
+            strategy.__module__,
+            type(adapter).__module__,
+            "probal.evaluation.stopping",
+            "probal.evaluation.risk_control",
+        )
+    )
+    own = inspect.getsource(_audit_loop) + inspect.getsource(cross_fitted_hits)
+    return hashlib.sha256((found + own).encode()).hexdigest()[:16]
+
+
 def rows(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    """The finished replicates; a line that was cut when a run was stopped does not count."""
+    found = []
+    for line in path.read_text("utf-8").splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
 
 
 def run(setting: Setting, data: Path | None, out: Path, replicates: int, processes: int) -> None:
-    path = out / f"{setting.name}.jsonl"
-    done = {row["seed"] for row in rows(path)}
+    path, code = out / f"{setting.name}.jsonl", code_of(setting)
+    done = {row["seed"] for row in rows(path) if row.get("code") == code}
+    todo = [seed for seed in range(replicates) if seed not in done]
     loaded = world(setting.world, data)
-    calls = (delayed(replicate)(loaded, setting, seed) for seed in range(replicates) if seed not in done)
+    calls = (delayed(replicate)(loaded, setting, seed) for seed in todo)
     started = time.perf_counter()
     with path.open("a", encoding="utf-8") as file:
-        for row in Parallel(n_jobs=processes, return_as="generator")(calls):
-            file.write(json.dumps(row) + "\n")
+        file.write("\n" if path.stat().st_size else "")  # the last line may have been cut
+        for count, row in enumerate(Parallel(processes, return_as="generator_unordered")(calls), 1):
+            file.write(json.dumps({"code": code, **row}) + "\n")
             file.flush()
-    print(
-        f"{setting.name}: {replicates - len(done)} new in {time.perf_counter() - started:.0f} s", flush=True
-    )
+            if count % 100 == 0 or count == len(todo):
+                spent = time.perf_counter() - started
+                print(f"{setting.name}: {count} of {len(todo)} in {spent:.0f} s", flush=True)
 
 
 def covered(low: float, high: float, truth: float) -> bool:
@@ -191,7 +221,10 @@ def main() -> None:
             continue
         if not arguments.report:
             run(setting, arguments.data, arguments.out, arguments.replicates, arguments.processes)
-        found = rows(arguments.out / f"{setting.name}.jsonl")
+        lines = rows(arguments.out / f"{setting.name}.jsonl")
+        found = [row for row in lines if row.get("code") == code_of(setting)]
+        if lines and len(found) < len(lines):
+            print(f"{setting.name}: {len(lines) - len(found)} lines of other code left out", flush=True)
         if len(found) > 1:
             summary[setting.name] = report(found, setting)
     result = {"machine": platform.processor() or platform.machine(), "settings": summary}

@@ -66,6 +66,7 @@ def certify(
     thresholds = np.unique(everything[at])[::-1]  # the strictest first
     kept = len(rest) - np.searchsorted(np.sort(rest), thresholds, side="left")
     errors = int(wrong.sum()) - np.searchsorted(np.sort(sample[wrong]), thresholds, side="left")
+    allowed = np.floor((1 - precision) * kept + 1e-9).astype(np.int64)
 
     def most_wrong(k: int, alpha: float) -> int:
         if finite:
@@ -73,13 +74,17 @@ def certify(
         return math.ceil(count_bound(k, m, None, alpha) * others)
 
     def passes(i: int, k: int, alpha: float) -> bool:
-        allowed = math.floor((1 - precision) * kept[i] + 1e-9)
         if not finite:
-            return most_wrong(k, alpha) <= allowed
-        return _chance(k, m, m + others, k + allowed + 1) <= alpha  # as the bound, in one step
+            return most_wrong(k, alpha) <= int(allowed[i])
+        return _chance(k, m, m + others, k + int(allowed[i]) + 1) <= alpha  # as the bound, in one step
 
     def first(alpha: float, least: int) -> int | None:
-        return next((i for i in range(len(kept)) if kept[i] >= least and passes(i, 0, alpha)), None)
+        if finite:
+            sure = _chances(0, m, m + others, allowed + 1) <= alpha
+        else:
+            sure = most_wrong(0, alpha) <= allowed
+        found = np.flatnonzero(sure & (kept >= least))
+        return int(found[0]) if len(found) else None
 
     alpha = 1 - level
     start = first(alpha, 1)
@@ -123,11 +128,19 @@ def count_bound(wrong: int, n: int, population: int | None, alpha: float) -> flo
 
 def _chance(wrong: int, n: int, population: int, all_wrong: int) -> float:
     """Hypergeometric chance of `wrong` or fewer among `n`, of `all_wrong` in `population`."""
-    if all_wrong > population - n + wrong:
-        return 0.0  # some of them must be in the sample
+    return float(_chances(wrong, n, population, np.array([all_wrong]))[0])
+
+
+def _chances(
+    wrong: int, n: int, population: int, all_wrong: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The same for each of `all_wrong`; 0 where some of them must be in the sample."""
     from scipy.stats import hypergeom  # takes a second to load, which no page should wait for
 
-    return float(hypergeom.cdf(wrong, population, all_wrong, n))
+    possible = np.minimum(all_wrong, population - n + wrong)
+    return np.where(
+        all_wrong > possible, 0.0, np.asarray(hypergeom.cdf(wrong, population, possible, n), np.float64)
+    )
 
 
 def _checked(

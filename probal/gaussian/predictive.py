@@ -139,29 +139,39 @@ def qmc_moments(
     shared = None if gain is None or factor is None else contrast_factor(factor)  # [C, R']
     rank = 0 if shared is None else shared.shape[1]
     nodes = normal_nodes(n_samples, rank + c, generator).to(mean)  # [K, R' + C]
-    own = nodes[:, rank:].contiguous()  # [K, C]
-    common = None if shared is None else nodes[:, :rank] @ shared.mT  # [K, C]
+    own = nodes[:, rank:].mT.contiguous()  # [C, K]
+    common = None if shared is None else shared @ nodes[:, :rank].mT  # [C, K]
     with single_thread():
         for rows in _blocks(len(mean), c):
-            m, sd = mean[rows].mT.contiguous(), var[rows].mT.sqrt().contiguous()  # [C, n]
-            root = None if gain is None else gain[rows].sqrt()[None]  # [1, n]
-            p_sum = torch.zeros_like(m)  # [C, n]
-            entropy_sum = torch.zeros_like(m[0], dtype=torch.float64)  # [n]: BALD is a small difference of it
-            z, p = torch.empty_like(m), torch.empty_like(m)
-            for k in range(n_samples):
-                torch.addcmul(m, sd, own[k, :, None], out=z)
+            m, sd = (each.mT.contiguous()[:, None] for each in (mean[rows], var[rows].sqrt()))  # [C, 1, n]
+            root = None if gain is None else gain[rows].sqrt()  # [n]
+            at_once = _nodes_at_once(n_samples, m.numel())  # k: calls cost more than numbers where images are few
+            p_sum = torch.zeros(c, at_once, m.shape[2], dtype=m.dtype)
+            entropy_sum = torch.zeros_like(p_sum[0], dtype=torch.float64)  # [k, n]: BALD is a small difference of it
+            z, p = torch.empty_like(p_sum), torch.empty_like(p_sum)
+            for start in range(0, n_samples, at_once):
+                k = slice(start, start + at_once)
+                torch.addcmul(m, sd, own[:, k, None], out=z)
                 if common is not None and root is not None:
-                    z.addcmul_(common[k, :, None], root)
+                    z.addcmul_(common[:, k, None], root)
                 z -= z.amax(0)  # the largest is 0, so the sum of exponentials is in [1, C]
                 torch.exp(z, out=p)
-                norm = p.sum(0)  # [n]
+                norm = p.sum(0)  # [k, n]
                 p /= norm
                 p_sum += p
                 # H = log Σ exp z − Σ p z, where p z = 0 at p = 0 because z is finite
                 entropy_sum += norm.log_() - z.mul_(p).sum(0)
-            predictive[rows] = (p_sum / n_samples).mT
-            expected_entropy[rows] = entropy_sum / n_samples
+            predictive[rows] = (p_sum.sum(1) / n_samples).mT
+            expected_entropy[rows] = entropy_sum.sum(0) / n_samples
     return predictive, expected_entropy
+
+
+def _nodes_at_once(n_samples: int, elements: int) -> int:
+    """A divisor of K, as many as fit into a block of `elements` each."""
+    k = max(1, min(n_samples, BLOCK_ELEMENTS // max(1, elements)))
+    while n_samples % k:
+        k -= 1
+    return k
 
 
 def _blocks(n: int, row_elements: int) -> Iterator[slice]:

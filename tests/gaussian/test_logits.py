@@ -144,6 +144,17 @@ def test_blocks_and_rows_give_the_same(method: str, monkeypatch: pytest.MonkeyPa
     torch.testing.assert_close(z.predictive(method), whole)
 
 
+@pytest.mark.parametrize("k", [1, 12, 128])
+def test_an_image_is_the_same_alone_and_among_thousands(k: int) -> None:
+    """Few images are taken at several nodes at once, many at one node."""
+    many = logits(n=15_000)
+    means, entropies = many.integrate(k)
+    for rows in (slice(0, 1), slice(40, 47), slice(9_000, 9_400)):
+        alone = many.rows(rows).integrate(k)
+        torch.testing.assert_close(alone[0], means[rows])
+        torch.testing.assert_close(alone[1], entropies[rows])
+
+
 def test_qmc_repeats_without_a_generator_and_varies_with_one() -> None:
     z = logits()
     assert torch.equal(z.predictive("qmc"), z.predictive("qmc"))
