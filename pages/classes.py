@@ -13,9 +13,9 @@ from probal.ui.classes_view import (
     label_counts,
     record_of_changes,
     split_class,
-    try_prompt,
 )
 from probal.ui.context import open_workspace, require_project
+from probal.ui.prompt_view import read_text, try_prompt, try_template
 
 store = open_workspace().store
 project = require_project()
@@ -31,7 +31,7 @@ if said := st.session_state.pop("classes-said", None):
 everything = store.classes(project.id, archived=True)
 known = [each for each in everything if not each.archived]
 counts = label_counts(editor)
-class_table(everything, counts)
+class_table(everything, counts, read_text(project))
 add_form(editor)
 
 st.subheader("Change a class", anchor=False)
@@ -45,6 +45,8 @@ with prompt:
     try_prompt(editor, each, known)
 with split:
     split_class(editor, each, known, counts[each.id])
+
+try_template(editor, known)
 
 gone = [each for each in everything if each.archived]
 if gone:

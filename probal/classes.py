@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from probal import labeling, validate
+from probal.encoders.vectors import PREFIX as VECTORS
 from probal.errors import UserError
 from probal.store import Store
 from probal.store.classes import ClassChange, Edits
@@ -81,6 +82,23 @@ class ClassEditor:
         return self._change(
             "prompt", lambda known, _: Edits(changed={_find(known, name).id: {"prompt": text}})
         )
+
+    def template(self, text: str | None) -> Project:
+        """What the encoder reads for every class without a prompt of its own; None for the encoder's own template.
+
+        Not on record with the other changes: the one before is back when it is given again.
+        """
+        config = replace(self.project.config, template=self.checked_template(text))
+        if config != self.project.config:
+            self.store.update_config(self.project.id, config)
+            self._ask_for_refit("template")
+        return replace(self.project, config=config)
+
+    def checked_template(self, text: str | None) -> str | None:
+        """The template as it would be kept. UserError where it is none, and where no encoder would read it."""
+        if self.project.config.encoder.startswith(VECTORS):
+            raise UserError(f"{self.project.name!r} has vectors from a file, so no encoder reads a prompt")
+        return validate.template((text or "").strip() or None)
 
     def merge(self, name: str, into: str) -> ClassChange:
         """Read every label of one class as one of another, and put the first away."""

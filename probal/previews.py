@@ -42,6 +42,9 @@ class PromptQuestion:
     """(class id, prompt) of the classes in use, in their order."""
     before: tuple[tuple[int, str | None], ...]
     """The same as they are now, so that an answer is never taken for a later state's."""
+    template: str | None = None
+    """What is read for classes without a prompt; None for the encoder's own template."""
+    template_before: str | None = None
 
 
 Question = GuessQuestion | PromptQuestion

@@ -61,7 +61,7 @@ ROOMS: dict[str, set[str]] = {
     "validate": BASE,
     "workspace": BASE | {"store", "validate", "pool", "encoders"},
     "labeling": BASE | {"store", "validate", "advice"},
-    "classes": BASE | {"store", "validate", "labeling"},
+    "classes": BASE | {"store", "validate", "labeling", "encoders"},
     "previews": BASE | {"workspace"},
     "people": BASE | {"store", "validate", "labeling", "evaluation"},
     "advice": BASE | {"store", "evaluation"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,13 +117,42 @@ def preview(
 ) -> None:
     """What another prompt would change in the zero-shot predictions of 200 images of the pool; changes nothing."""
     from probal import validate
+
+    _, project = open_project(ctx, name)
+    class_id = _editor(ctx, name).find(class_name).id
+    _preview(ctx, name, {class_id: validate.prompt(text)}, project.config.template, as_json)
+
+
+@classes.command()
+def template(
+    ctx: typer.Context,
+    name: NameArgument,
+    text: Annotated[
+        str, typer.Argument(metavar="TEXT", help="What is read, {} for the name; '' for the encoder's own.")
+    ],
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Say what it would change, and change nothing.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """What the encoder reads for every class that has no prompt of its own."""
+    editor = _editor(ctx, name)
+    wanted = editor.checked_template(text)
+    if preview:
+        _preview(ctx, name, {}, wanted, as_json)
+        return
+    kept = editor.template(wanted).config.template
+    say(f"The encoder reads {kept!r} from the next round on." if kept else "Back to the encoder's own.")
+
+
+def _preview(
+    ctx: typer.Context, name: str, prompts: Mapping[int, str | None], template: str | None, as_json: bool
+) -> None:
     from probal.session.preview import prompt_effect
     from probal.session.vectors import ProjectVectors
 
     workspace, project = open_project(ctx, name)
-    class_id = _editor(ctx, name).find(class_name).id
-    vectors = ProjectVectors(workspace, project)
-    found = prompt_effect(vectors, project.config.seed, {class_id: validate.prompt(text)})
+    found = prompt_effect(ProjectVectors(workspace, project), project.config.seed, prompts, template)
     if as_json:
         print_json(found)
         return

@@ -6,7 +6,7 @@ Shapes use the glossary of `probal.types`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from probal import previews
 from probal.encoders import Encoder, load_encoder, resolve_encoder_id
 from probal.errors import UserError
 from probal.pool.decode import UnreadableImage, open_image
-from probal.session.space import unit_rows
+from probal.session.space import Space, unit_rows
 from probal.session.vectors import ProjectVectors
-from probal.types import ClassInfo, Project
+from probal.types import Project
 from probal.workspace import Workspace, image_files
 
 log = logging.getLogger("probal.preview")
@@ -62,7 +62,7 @@ class Previews:
         project = self._workspace.store.project(question.project)
         if self._vectors is None or self._vectors[0] != project:
             self._vectors = (project, ProjectVectors(self._workspace, project))
-        return prompt_effect(self._vectors[1], project.config.seed, dict(question.prompts))
+        return prompt_effect(self._vectors[1], project.config.seed, dict(question.prompts), question.template)
 
     def _guesses(self, question: previews.GuessQuestion) -> dict[str, Any]:
         root = Path(question.folder)
@@ -91,8 +91,10 @@ class Previews:
         return self._encoder[1]
 
 
-def prompt_effect(vectors: ProjectVectors, seed: int, prompts: Mapping[int, str | None]) -> dict[str, Any]:
-    """What these prompts, by class id, change in the zero-shot predictions of a sample of the pool.
+def prompt_effect(
+    vectors: ProjectVectors, seed: int, prompts: Mapping[int, str | None], template: str | None
+) -> dict[str, Any]:
+    """What these prompts, by class id, and this template change in the zero-shot predictions of a sample of the pool.
 
     No label enters on either side, and audit images stay out of sight. UserError before the images are embedded.
     """
@@ -102,7 +104,8 @@ def prompt_effect(vectors: ProjectVectors, seed: int, prompts: Mapping[int, str 
     rows = x.numpy()[some]
     classes = vectors.classes
     drafts = [replace(each, prompt=prompts.get(each.id, each.prompt)) for each in classes]
-    before, after = (_zero_shot(vectors, rows, each) for each in (classes, drafts))
+    before = _zero_shot(vectors.space, rows)
+    after = _zero_shot(vectors.space_of(drafts, template), rows)
     hashes = [pool[i].content_hash for i in some.tolist()]
     called = [p.argmax(1) for p in (before, after)]
 
@@ -125,8 +128,7 @@ def prompt_effect(vectors: ProjectVectors, seed: int, prompts: Mapping[int, str 
     }
 
 
-def _zero_shot(vectors: ProjectVectors, rows: np.ndarray, classes: Sequence[ClassInfo]) -> np.ndarray:
-    space = vectors.space_of(classes)
+def _zero_shot(space: Space, rows: np.ndarray) -> np.ndarray:
     return np.asarray(softmax(space.scale * rows @ space.prototypes.T, axis=1))  # [N,C]
 
 

@@ -21,7 +21,7 @@ from probal.encoders import Encoder
 from probal.encoders.vectors import VectorEncoder
 from probal.gaussian import GaussianEmbedding
 from probal.pool.features import FeatureStore
-from probal.types import ClassInfo, Project
+from probal.types import ClassInfo
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,8 @@ def unit_rows(vectors: np.ndarray, centre: np.ndarray | None = None) -> np.ndarr
     return moved / np.where(length > 0, length, 1)
 
 
-def prompts_of(project: Project, classes: Sequence[ClassInfo], default_template: str) -> list[str]:
+def prompts_of(template: str, classes: Sequence[ClassInfo]) -> list[str]:
     """What the encoder reads for each class: its own prompt or else the template, filled with its name."""
-    template = project.config.template or default_template
     # str.replace, not str.format: braces in a class name are the user's
     return [(each.prompt or template).replace("{}", each.name) for each in classes]
 
@@ -74,7 +73,7 @@ def mean_vector(features: FeatureStore, hashes: Sequence[str], chunk: int = 8192
 
 def build_space(
     folder: Path,
-    project: Project,
+    template: str | None,
     classes: Sequence[ClassInfo],
     encoder: Callable[[], Encoder],
     facts: EncoderFacts,
@@ -82,9 +81,10 @@ def build_space(
 ) -> Space:
     """The space for these classes; prototypes are cached in `folder` by fingerprint and prompts.
 
-    `encoder` is called only when they are not there yet: loading one takes seconds.
+    `template` is the project's, None for the encoder's own. `encoder` is called only when they are not there yet:
+    loading one takes seconds.
     """
-    prompts = prompts_of(project, classes, facts.default_template)
+    prompts = prompts_of(template or facts.default_template, classes)
     key = hashlib.sha256(json.dumps([facts.fingerprint, prompts]).encode()).hexdigest()[:32]
     path = folder / f"prototypes-{key}.safetensors"
     if path.exists():

@@ -71,11 +71,12 @@ class JointSpace:
 
 
 def label_pairs(
-    workspace: Workspace, project: Project, vectors: ProjectVectors, template: str
+    workspace: Workspace, project: Project, vectors: ProjectVectors, default_template: str
 ) -> list[TextPair]:
     """The labeled pool images with their classes' prompts; audit and test labels never train."""
     classes = vectors.classes
-    prompt = dict(zip((each.id for each in classes), prompts_of(project, classes, template), strict=True))
+    prompts = prompts_of(project.config.template or default_template, classes)
+    prompt = dict(zip((each.id for each in classes), prompts, strict=True))
     images = {image.id: image for image in vectors.images(Role.POOL)}
     root = Path(project.config.image_root or "")
     return [

@@ -57,7 +57,7 @@ class Towers:
         """What the text tower reads for each class in use."""
         self._vectors.space  # noqa: B018  # says what to do where the images are not embedded yet
         facts = EncoderFacts(**self._workspace.store.get_setting(self._project.id, ENCODER_FACTS))
-        return prompts_of(self._project, self._vectors.classes, facts.default_template)
+        return prompts_of(self._project.config.template or facts.default_template, self._vectors.classes)
 
     @property
     def identity(self) -> bool:

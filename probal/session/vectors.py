@@ -53,10 +53,10 @@ class ProjectVectors:
     @property
     def space(self) -> Space:
         """How vectors and classes lie for the current classes. UserError before the images are embedded."""
-        return self.space_of(self.classes)
+        return self.space_of(self.classes, self._project.config.template)
 
-    def space_of(self, classes: Sequence[ClassInfo]) -> Space:
-        """The same for other classes, or the same ones with other prompts."""
+    def space_of(self, classes: Sequence[ClassInfo], template: str | None) -> Space:
+        """The same for other classes, or the same ones with other prompts or another template."""
         found = self._workspace.store.get_setting(self._project.id, ENCODER_FACTS)
         if found is None:
             name = self._project.name
@@ -64,7 +64,7 @@ class ProjectVectors:
         facts = EncoderFacts(**found)
         centre = np.load(centre_path(self._workspace, self._project)) if facts.centred else None
         folder = self._workspace.features_dir / facts.fingerprint
-        return build_space(folder, self._project, classes, self.encoder, facts, centre)
+        return build_space(folder, template, classes, self.encoder, facts, centre)
 
     def images(self, *roles: Role) -> list[ImageInfo]:
         """Readable images of these roles."""

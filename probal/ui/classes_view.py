@@ -1,4 +1,4 @@
-"""What the Classes page is made of: the list and its changes, a prompt with its effect, splitting, the record."""
+"""What the Classes page is made of: the list and its changes, splitting, the record."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from probal import previews
 from probal.classes import ClassEditor
 from probal.errors import UserError
-from probal.previews import PromptQuestion
 from probal.types import ClassInfo, ImageState, Role
-from probal.ui.context import annotator, open_workspace
-from probal.ui.image_choice import choose_images, row_of_images
+from probal.ui.context import annotator
+from probal.ui.image_choice import choose_images
 from probal.ui.new_project import escape
 from probal.validate import KEYS
 
@@ -56,15 +54,15 @@ def label_counts(editor: ClassEditor) -> dict[int, int]:
     }
 
 
-def class_table(known: list[ClassInfo], counts: dict[int, int]) -> None:
-    """All classes at a glance, in their order."""
+def class_table(known: list[ClassInfo], counts: dict[int, int], template: str) -> None:
+    """All classes at a glance, in their order; `template` is what the model reads where nothing else is said."""
     names = {each.id: each.name for each in known}
     rows = [
         {
             "Class": each.name,
             "Key": each.key or "",
             "Labels": counts[each.id],
-            "The model reads": each.prompt or "its name in the project's prompt",
+            "The model reads": (each.prompt or template).replace("{}", each.name),
             "State": _state(each, names),
         }
         for each in known
@@ -134,54 +132,6 @@ def edit_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], cou
 
 
 ARCHIVE = "Its labels are kept, and neither train, measure nor leave in an export until it is restored."
-
-
-def try_prompt(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo]) -> None:
-    """A prompt, what it would change on images of the pool, and then the button that keeps it."""
-    text = st.text_input(
-        "What the model reads",
-        each.prompt or "",
-        placeholder="a photo of a {}",
-        help="{} stands for the name. Empty: the project's prompt.",
-        key=f"prompt-{each.id}",
-    )
-    if (text.strip() or None) == each.prompt:
-        st.caption("Change the text to see what it would do before you save it.")
-        return
-    now = tuple((other.id, other.prompt) for other in known)
-    draft = tuple((i, text.strip() or None if i == each.id else p) for i, p in now)
-    name = previews.ask(open_workspace(), PromptQuestion(editor.project.name, draft, now))
-    _effect(name, each, {other.id: other.name for other in known})
-    if st.button("Keep this prompt", type="primary", key=f"keep-{each.id}", icon=":material/check:"):
-        attempt(lambda: editor.prompt(each.name, text), "The next round reads the new prompt.")
-
-
-@st.fragment(run_every=1)
-def _effect(name: str, each: ClassInfo, names: dict[int, str]) -> None:
-    found = previews.answer(open_workspace(), name)
-    if found is None:
-        st.info("The worker tries the prompt on images of the pool …", icon=":material/hourglass_top:")
-        return
-    if "error" in found:
-        st.warning(found["error"], icon=":material/error:")
-        return
-    st.write(
-        f"**{found['changed']} of {found['n']}** random images of the pool would be called something else before any "
-        "label counts."
-    )
-    rows = [
-        {"Class": names[one["class_id"]], "Called so now": one["before"], "With the new prompt": one["after"]}
-        for one in found["classes"]
-        if one["before"] != one["after"] or one["class_id"] == each.id
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="content")
-    own = next(one for one in found["classes"] if one["class_id"] == each.id)
-    for title, hashes in (
-        ("Likest now", own["top_before"]),
-        ("Likest with the new prompt", own["top_after"]),
-    ):
-        st.caption(title)
-        row_of_images(hashes, f"{title}, image")
 
 
 def split_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], count: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.colours import encoder, images, prepared, truth  # noqa: F401
+from tests.session.conftest import SKEWED
 
 
 @pytest.fixture
@@ -78,3 +79,19 @@ def test_a_prompt_is_tried_before_it_is_kept(prepared):  # noqa: F811
         in prepared("classes", "preview", "p", "red", "blue").stdout
     )
     assert listed(prepared)[0]["prompt"] is None
+
+
+def test_a_template_for_all_classes(prepared, monkeypatch):  # noqa: F811
+    for name, swapped in (("red", "blue"), ("blue", "red"), ("green", "green")):
+        monkeypatch.setitem(SKEWED, f"dark {name}", SKEWED[swapped])
+    tried = json.loads(prepared("classes", "template", "p", "dark {}", "--preview", "--json").stdout)
+    assert 0 < tried["changed"] <= tried["n"]
+    assert "images change" in prepared("classes", "template", "p", "dark {}", "--preview").stdout
+    assert "'dark {}' from the next round" in prepared("classes", "template", "p", "dark {}").output
+    assert (
+        json.loads(prepared("classes", "template", "p", "dark {}", "--preview", "--json").stdout)["changed"]
+        == 0
+    )
+    wrong = prepared("classes", "template", "p", "no place")
+    assert (wrong.exit_code, "exactly once" in wrong.stderr) == (2, True)
+    assert "encoder's own" in prepared("classes", "template", "p", "").output

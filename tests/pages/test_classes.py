@@ -7,7 +7,7 @@ import pytest
 from probal import previews
 from probal.classes import ClassEditor
 from probal.previews import PromptQuestion
-from probal.types import Role
+from probal.types import JobKind, Role
 from probal.workspace import Workspace
 from tests.pages.test_pages import Make, label_images, page, press, texts
 
@@ -96,6 +96,44 @@ def test_a_prompt_shows_what_it_would_do_before_it_is_kept(ready: Make, workspac
     assert "**4 of 25**" in texts(app)
     press(app, "Keep this prompt")
     assert workspace.store.classes(project.id)[0].prompt == "a round {}"
+
+
+def test_the_prompt_of_all_classes_is_tried_before_it_is_kept(ready: Make, workspace: Workspace) -> None:
+    project = ready()
+    facts = {"fingerprint": "ab", "width": 4, "centred": False, "default_template": "{}"}
+    workspace.store.set_setting(project.id, "encoder", facts)
+    ClassEditor(workspace.store, project).prompt("square", "a box")
+    app = page("classes", "shapes")
+    assert list(app.dataframe[0].value["The model reads"]) == ["circle", "a box", "triangle"]
+    prompt = next(each for each in app.text_input if each.label == "Prompt")
+    prompt.set_value("a drawing").run()
+    assert "must hold" in texts(app)
+    assert not any(button.label == "Keep it for all classes" for button in app.button)
+    next(each for each in app.text_input if each.label == "Prompt").set_value("a drawing of a {}").run()
+    asked = previews.next_question(workspace)
+    assert asked is not None
+    name, question = asked
+    assert isinstance(question, PromptQuestion)
+    assert (question.template, question.template_before) == ("a drawing of a {}", None)
+    assert question.prompts == question.before
+    images = [each.content_hash for each in workspace.store.images(project.id)][:5]
+    counts = zip(question.prompts, ((9, 9), (8, 3), (8, 13)), strict=True)
+    classes = [
+        {"class_id": class_id, "before": before, "after": after, "top_before": images, "top_after": images}
+        for (class_id, _), (before, after) in counts
+    ]
+    previews.give(workspace, name, {"n": 25, "changed": 5, "classes": classes})
+    app.run()
+    assert "**5 of 25**" in texts(app)
+    shown = next(each.value for each in app.dataframe if "Called so now" in each.value)
+    assert list(shown["Class"]) == ["square", "triangle"]
+    press(app, "Keep it for all classes")
+    assert not app.exception
+    assert workspace.store.project("shapes").config.template == "a drawing of a {}"
+    app = page("classes", "shapes")
+    reads = ["a drawing of a circle", "a box", "a drawing of a triangle"]
+    assert list(app.dataframe[0].value["The model reads"]) == reads
+    assert workspace.store.last_job(project.id, JobKind.REFIT) is not None
 
 
 @pytest.mark.parametrize("name", ["classes"])

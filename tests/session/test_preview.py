@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from probal import previews
+from probal.classes import ClassEditor
+from probal.errors import UserError
 from probal.previews import GuessQuestion, PromptQuestion
 from probal.session import Session
 from probal.session.preview import Previews
 from probal.types import Role
 from probal.workspace import Workspace
-from tests.session.conftest import ColourEncoder, draw_pool
+from tests.session.conftest import SKEWED, ColourEncoder, draw_pool
 
 
 @pytest.fixture
@@ -86,3 +89,33 @@ def test_other_prompts_are_compared_on_the_pool_and_change_nothing(session: Sess
     assert audit.isdisjoint(
         h for each in swapped["classes"] for h in [*each["top_before"], *each["top_after"]]
     )
+
+
+def test_another_template_is_compared_and_then_used(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, project = session.workspace, session.project
+    # read so, red and blue change places; green has a prompt of its own
+    monkeypatch.setitem(SKEWED, "dark red", SKEWED["blue"])
+    monkeypatch.setitem(SKEWED, "dark blue", SKEWED["red"])
+    editor = ClassEditor(workspace.store, project)
+    editor.prompt("green", "green")
+    red, _, blue = (each.id for each in session.classes)
+    now = tuple((each.id, each.prompt) for each in workspace.store.classes(project.id))
+    found = Previews(workspace).answer(PromptQuestion(project.name, now, now, "dark {}", None))
+    by_id = {each["class_id"]: each for each in found["classes"]}
+    assert by_id[red]["after"] == by_id[blue]["before"]
+    assert found["changed"] == by_id[red]["before"] + by_id[blue]["before"] > 0
+    before = session.predict().probabilities
+    editor.template("dark {}")
+    after = Session(workspace, project.name).predict().probabilities
+    assert np.allclose(after, before[:, [2, 1, 0]], atol=1e-3)
+    ClassEditor(workspace.store, workspace.store.project(project.name)).template(" ")
+    assert np.array_equal(Session(workspace, project.name).predict().probabilities, before)
+
+
+def test_own_vectors_are_read_by_no_encoder(workspace: Workspace, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", x=np.eye(3), id=["a", "b", "c"])
+    project = workspace.create_project("own", vectors=tmp_path / "own.npz", classes=["a", "b"])
+    with pytest.raises(UserError, match="no encoder reads a prompt"):
+        ClassEditor(workspace.store, project).template("a photo of a {}")
