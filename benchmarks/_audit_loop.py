@@ -25,6 +25,8 @@ from probal.session.space import unit_rows
 
 PRECISIONS = (0.9, 0.95, 0.98)
 AUDIT_EVERY = 5
+_NOISE = {"synthetic": (0.8, 1.6), "easy": (0.5, 0.8)}
+"""Deviations of clear and of blurred images about their class."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,17 @@ class Setting:
 
 
 def world(name: str, data: Path | None) -> World:
-    """`digits` (no prior), `synthetic` (a weak prior), or the .npz of CLIP features of that name in `data`."""
+    """`digits` (no prior), `synthetic` and `easy` (a weak prior), or the .npz of CLIP features in `data`."""
     if name == "digits":
         from sklearn.datasets import load_digits
 
         digits = load_digits()
         x = unit_rows(digits.data, digits.data.mean(0).astype(np.float32))
         return World(x, digits.target, np.zeros((10, x.shape[1]), np.float32), 15.0)
-    if name == "synthetic":
+    if name in _NOISE:
         rng = np.random.default_rng(1)
         centres, y = rng.normal(size=(5, 16)), rng.integers(0, 5, 20_000)
-        x = centres[y] + rng.normal(size=(len(y), 16)) * rng.choice([0.8, 1.6], (len(y), 1))
+        x = centres[y] + rng.normal(size=(len(y), 16)) * rng.choice(_NOISE[name], (len(y), 1))
         return World(unit_rows(x), y, unit_rows(centres + rng.normal(size=centres.shape)), 15.0)
     if data is None:
         raise SystemExit(f"{name} needs --data DIR")

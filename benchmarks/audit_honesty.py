@@ -4,8 +4,8 @@
     python benchmarks/audit_honesty.py --out DIR --report
 
 One JSON line per replicate and setting is appended to `--out`, so that a run goes on where it was stopped. A line
-carries a digest of the code that it came from: lines of other code are done again, and the report, made from the lines
-alone, leaves them out.
+carries a digest of the code that it came from: lines of other code are done again, and the report, made from the
+lines alone, leaves them out.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ from probal.evaluation import PRELIMINARY_BELOW, accuracy_interval, anytime_inte
 from probal.session.measure import cross_fitted_hits
 from probal.simulate.code import code_digest
 
+# audit 0.2 is a share of the pool; the last two reach past the 200 labels that stopping looks ahead, and the 149
+# audit labels that a promise of 98 % takes
 SETTINGS = [
     Setting("synthetic", "auto", 500, 0.2, 200, 20),
     Setting("synthetic", "random", 500, 0.2, 200, 20),
     Setting("digits", "auto", 500, 0.2, 200, 20),
     Setting("digits", "margin", 500, 0.2, 200, 20),
     Setting("food10_vitb32", "auto", 1000, 0.2, 400, 40),
-    Setting("synthetic", "auto", 2000, 200, 1000, 50),
+    Setting("synthetic", "auto", 1000, 120, 600, 60),
+    Setting("easy", "random", 5000, 200, 1000, 200),
 ]
 WORTH = 0.02
 

@@ -79,10 +79,8 @@ def certify(
         return _chance(k, m, m + others, k + int(allowed[i]) + 1) <= alpha  # as the bound, in one step
 
     def first(alpha: float, least: int) -> int | None:
-        if finite:
-            sure = _chances(0, m, m + others, allowed + 1) <= alpha
-        else:
-            sure = most_wrong(0, alpha) <= allowed
+        by_test = _chances(0, m, m + others, allowed + 1) <= alpha
+        sure = by_test if finite else most_wrong(0, alpha) <= allowed
         found = np.flatnonzero(sure & (kept >= least))
         return int(found[0]) if len(found) else None
 
@@ -131,9 +129,7 @@ def _chance(wrong: int, n: int, population: int, all_wrong: int) -> float:
     return float(_chances(wrong, n, population, np.array([all_wrong]))[0])
 
 
-def _chances(
-    wrong: int, n: int, population: int, all_wrong: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _chances(wrong: int, n: int, population: int, all_wrong: NDArray[np.int64]) -> NDArray[np.float64]:
     """The same for each of `all_wrong`; 0 where some of them must be in the sample."""
     from scipy.stats import hypergeom  # takes a second to load, which no page should wait for
 

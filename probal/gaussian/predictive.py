@@ -145,9 +145,13 @@ def qmc_moments(
         for rows in _blocks(len(mean), c):
             m, sd = (each.mT.contiguous()[:, None] for each in (mean[rows], var[rows].sqrt()))  # [C, 1, n]
             root = None if gain is None else gain[rows].sqrt()  # [n]
-            at_once = _nodes_at_once(n_samples, m.numel())  # k: calls cost more than numbers where images are few
+            at_once = _nodes_at_once(
+                n_samples, m.numel()
+            )  # k: calls cost more than numbers where images are few
             p_sum = torch.zeros(c, at_once, m.shape[2], dtype=m.dtype)
-            entropy_sum = torch.zeros_like(p_sum[0], dtype=torch.float64)  # [k, n]: BALD is a small difference of it
+            entropy_sum = torch.zeros_like(
+                p_sum[0], dtype=torch.float64
+            )  # [k, n]: BALD is a small difference of it
             z, p = torch.empty_like(p_sum), torch.empty_like(p_sum)
             for start in range(0, n_samples, at_once):
                 k = slice(start, start + at_once)
