@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from probal.ui.context import LOGO, PARAMETER, current_project, project_chooser
+from probal.ui.context import FRAME_STYLE, LOGO, PARAMETER, current_project, project_chooser
 from probal.ui.sign_in import require_sign_in
 
 
@@ -35,10 +35,5 @@ page = st.navigation(
     ]
 )
 project_chooser()
-st.html(
-    "<style>[data-testid=stMainBlockContainer] {padding-inline: clamp(1rem, 3.5vw, 3.5rem)}"
-    # the theme's own colour of a chosen segment is too weak on its tint to be read by all
-    "[data-testid=stButtonGroup] :is([aria-checked=true], [aria-pressed=true]) p"
-    " {color: light-dark(#0b5850, #7fd9ce)}</style>"
-)
+st.html(FRAME_STYLE)
 page.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,29 +84,32 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 @pytest.fixture
 def ready(workspace: Workspace, tmp_path: Path) -> Callable[..., Project]:
     """Makes a project whose images are scanned, with an audit set and a first round: `ready("name", n=30)`."""
+    return partial(make_ready, workspace, tmp_path)
 
-    def make(
-        name: str = "shapes",
-        n: int = 30,
-        audit: int = 5,
-        batch_size: int = 10,
-        classes: Sequence[str] = SHAPES,
-    ) -> Project:
-        draw_shapes(tmp_path / name, n)
-        (tmp_path / name / "broken.png").write_bytes(b"not an image")
-        (tmp_path / name / "copy.png").write_bytes((tmp_path / name / "000.png").read_bytes())
-        store = workspace.store
-        project = workspace.create_project(
-            name, images=tmp_path / name, classes=classes, audit=audit, batch_size=batch_size
-        )
-        store.sync_images(project.id, scan_folder(tmp_path / name))
-        images = store.images(project.id, state=ImageState.OK)
-        store.set_role(project.id, [image.id for image in images[:: max(1, n // audit)][:audit]], Role.AUDIT)
-        job = store.claim("test", project.id)
-        assert job is not None
-        assert job.kind is JobKind.PREPARE
-        propose_all(workspace, project)
-        store.finish(job.id)
-        return project
 
-    return make
+def make_ready(
+    workspace: Workspace,
+    folder: Path,
+    name: str = "shapes",
+    n: int = 30,
+    audit: int = 5,
+    batch_size: int = 10,
+    classes: Sequence[str] = SHAPES,
+) -> Project:
+    """What the fixture `ready` makes, of images drawn under `folder`."""
+    draw_shapes(folder / name, n)
+    (folder / name / "broken.png").write_bytes(b"not an image")
+    (folder / name / "copy.png").write_bytes((folder / name / "000.png").read_bytes())
+    store = workspace.store
+    project = workspace.create_project(
+        name, images=folder / name, classes=classes, audit=audit, batch_size=batch_size
+    )
+    store.sync_images(project.id, scan_folder(folder / name))
+    images = store.images(project.id, state=ImageState.OK)
+    store.set_role(project.id, [image.id for image in images[:: max(1, n // audit)][:audit]], Role.AUDIT)
+    job = store.claim("test", project.id)
+    assert job is not None
+    assert job.kind is JobKind.PREPARE
+    propose_all(workspace, project)
+    store.finish(job.id)
+    return project

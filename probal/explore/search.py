@@ -1,4 +1,4 @@
-"""Images by likeness: to other images, to a text, to a class.
+"""Images by likeness: to other images, to a text, to a class; or by their place on the map.
 
 Shapes use the glossary of `probal.types`.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from probal.explore import files
 from probal.explore.catalog import Catalog
@@ -39,6 +40,19 @@ def class_likeness(workspace: Workspace, project: Project, catalog: Catalog, cla
     if len(examples):
         return likeness(workspace, project, catalog, examples.tolist())
     return np.asarray(np.where(catalog.class_ids == class_id, catalog.p, 0).max(1, initial=0.0))
+
+
+def around(catalog: Catalog, centres: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+    """The `n` of `rows` [M] that lie closest on the map to one of the rows `centres`, in the order of `rows`.
+
+    Centres and rows off the map count for nothing; fewer than `n` where there are no more.
+    """
+    xy = catalog.xy[centres]
+    xy, rows = xy[np.isfinite(xy[:, 0])], rows[np.isfinite(catalog.xy[rows, 0])]
+    if not len(xy) or not len(rows):
+        return rows[:0]
+    away, _ = cKDTree(xy).query(catalog.xy[rows])
+    return np.asarray(rows[np.sort(np.argsort(away, kind="stable")[:n])])
 
 
 def all_vectors(workspace: Workspace, project: Project, catalog: Catalog) -> np.ndarray:

@@ -16,6 +16,8 @@ from probal.workspace import Workspace
 
 PARAMETER = "project"
 LOGO = str(Path(__file__).with_name("logo.svg"))
+FRAME_STYLE = Path(__file__).with_name("frame.css")
+"""What every page's own parts add to the theme."""
 _CHOOSER = "project_chooser"
 _PERSON = "person"
 

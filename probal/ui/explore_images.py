@@ -9,13 +9,11 @@ from probal.errors import UserError
 from probal.explore import Catalog, files
 from probal.explore.actions import add_to_batch, ask
 from probal.explore.duplicates import widen
-from probal.explore.pool_map import MOST
 from probal.types import ClassInfo, JobKind, Project
 from probal.ui.context import open_workspace
-from probal.ui.explore_chart import COLORS, map_chart, selected_ids
 from probal.ui.explore_find import find, show_like
+from probal.ui.explore_map import map_view, on_map, show_around
 from probal.ui.explore_state import (
-    ask_button,
     label_images,
     last_done,
     name_field,
@@ -35,13 +33,14 @@ def images_view(project: Project, catalog: Catalog, classes: list[ClassInfo]) ->
     found = find(project, catalog, classes)
     rows = found.rows
     with st.expander("Map", expanded=True, icon=":material/scatter_plot:"):
-        inside = _map(project, catalog, rows, classes)
-    if inside is not None:
-        rows = rows[np.isin(rows, inside)]
+        part = map_view(project, catalog, rows, classes)
+    rows = rows if part is None else part
     if not len(rows):
-        st.info("No image passes. Take a filter away, or draw the lasso around other points.")
+        st.info("No image passes. Take a filter away, or another part of the map.")
         return
-    place = " inside the lasso" if inside is not None else " that pass the filters" if found.filtered else ""
+    place = (
+        " in that part of the map" if part is not None else " that pass the filters" if found.filtered else ""
+    )
     st.subheader(f"{len(rows):,} {'image' if len(rows) == 1 else 'images'}{place}", anchor=False)
     last_done(project)
     actions = st.container()
@@ -55,35 +54,6 @@ def images_view(project: Project, catalog: Catalog, classes: list[ClassInfo]) ->
         _actions(project, catalog, classes, chosen, shown, rows)
     if len(chosen) == 1 and open_workspace().store.get_setting(project.id, files.PROBVLM):
         _cloud(project, catalog, classes, chosen[0])
-
-
-def _map(project: Project, catalog: Catalog, rows: np.ndarray, classes: list[ClassInfo]) -> np.ndarray | None:
-    """The map or the way to it; rows inside the lasso, None where none is drawn."""
-    placed = np.isfinite(catalog.xy[:, 0])
-    if not placed.any():
-        st.write(
-            "The map puts images that look alike side by side. The worker draws it once and keeps it; for tens of "
-            "thousands of images it takes a few minutes, and the next round of labels waits for that long."
-        )
-        ask_button(project, JobKind.MAP, "Draw the map")
-        return None
-    color = st.segmented_control("Color", COLORS, default=COLORS[0], key="explore-color", required=True)
-    event = st.plotly_chart(
-        map_chart(catalog, rows, str(color), classes),
-        key=f"explore-map-{project.id}",
-        on_select="rerun",
-        selection_mode=("lasso", "box"),
-        config={"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["autoScale2d"]},
-        alt="Map of the images: those that look alike lie side by side. The list below holds the same images.",
-    )
-    new = len(catalog) - int(placed.sum())
-    if new and len(catalog) <= MOST:
-        st.caption(f"{new:,} images came after the map was drawn.")
-        ask_button(project, JobKind.MAP, "Draw it again", primary=False)
-    elif new:
-        st.caption(f"The map shows {int(placed.sum()):,} of {len(catalog):,} images, drawn at random.")
-    ids = selected_ids(event)
-    return catalog.rows(ids) if ids else None
 
 
 def _actions(
@@ -137,6 +107,14 @@ def _actions(
             disabled=not ids or len(ids) > 200,
             on_click=show_like,
             args=(project, ids),
+        )
+        st.button(
+            "Around these on the map",
+            icon=":material/radar:",
+            disabled=not ids or len(ids) > 200 or not on_map(catalog, ids),
+            on_click=show_around,
+            args=(project, ids),
+            help="The part of the map around them, as a lasso would take it.",
         )
         with st.popover("Options", icon=":material/tune:"):
             name_field()

@@ -1,54 +1,33 @@
-"""Progress, Engine and Finish in a browser: by keyboard alone, figures saved as pictures and numbers, both themes."""
+"""Progress, Engine and Finish in a browser: by keyboard alone, figures saved as pictures and numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from probal import finish_plan, finished
-from probal.types import ImageState, Project, Role
+from probal import finished
+from probal.types import Project
 from probal.workspace import Workspace
 from tests.drawn import ready, workspace
+from tests.e2e.every_page import plan
 from tests.e2e.server import running
 from tests.pages.test_pages import Make, label_images
 from tests.pages.test_progress import measured
 
 __all__ = ["ready", "workspace"]
 pytestmark = pytest.mark.browser
-STREAMLITS_OWN = (
-    "[data-testid=stHeader]",
-    "[data-testid=stSidebar]",
-    "[data-testid=stDataFrame]",
-    "[data-testid=stSliderThumbValue]",
-)
 
 
 @pytest.fixture
 def project(ready: Make, workspace: Workspace) -> Project:
     """60 images, all labeled but for the model's word, measured once."""
     made = ready(n=60, audit=30)
-    images = workspace.store.images(made.id, state=ImageState.OK)
-    tested = np.array([image.role is Role.AUDIT for image in images])
     label_images(workspace, made, 60)
     measured(workspace, made.id)
-    finish_plan.Evidence(
-        image_ids=np.array([image.id for image in images]),
-        class_ids=np.full(len(images), workspace.store.classes(made.id)[0].id),
-        confidence=np.linspace(0.99, 0.6, len(images)),
-        rest=~tested,
-        tested=tested,
-        wrong=np.zeros(len(images), bool),
-        left=np.zeros(len(images), bool),
-        labeled=0,
-        finite=True,
-        event_watermark=workspace.store.watermark(made.id),
-        adapter_fingerprint="adapter",
-    ).save(finish_plan.evidence_path(workspace, made))
+    plan(workspace, made)
     return made
 
 
@@ -56,19 +35,6 @@ def project(ready: Make, workspace: Workspace) -> Project:
 def url(workspace: Workspace, project: Project, tmp_path: Path) -> Iterator[str]:
     with running(workspace.path, tmp_path / "log") as address:
         yield address
-
-
-def findings(page: Page) -> list[str]:
-    """What axe-core holds against the page but for Streamlit's own frame."""
-    options = {"resultTypes": ["violations"]}
-    context = {"include": ["[data-testid=stMain]"], "exclude": [[each] for each in STREAMLITS_OWN]}
-    answer = Axe().run(page, context=context, options=options).response
-    return [
-        f"{rule['id']} ({rule['impact']}): {node['html'][:160]} {node['failureSummary']}"
-        for rule in answer["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
 
 
 def press_until(page: Page, key: str, what: str, most: int = 60) -> None:
@@ -130,22 +96,3 @@ def test_a_finish_is_chosen_kept_and_taken_back_by_keyboard(
     expect(page.get_by_text("The model labeled")).to_have_count(0, timeout=30_000)
     assert finished.record(workspace, project) is None
     page.close()
-
-
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_axe_finds_nothing_serious(browser: Browser, url: str, theme: str, width: int) -> None:
-    context = browser.new_context(
-        color_scheme="dark" if theme == "dark" else "light", viewport={"width": width, "height": 900}
-    )
-    page = context.new_page()
-    for name, ready_when in (
-        ("progress", ".js-plotly-plot"),
-        ("engine", "[data-testid=stSelectbox]"),
-        ("finish", "[data-testid=stSlider]"),
-    ):
-        page.goto(f"{url}/{name}?project=shapes")
-        expect(page.locator(ready_when).first).to_be_visible(timeout=60_000)
-        page.wait_for_timeout(1500)
-        assert findings(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    context.close()

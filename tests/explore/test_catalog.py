@@ -1,10 +1,11 @@
 import uuid
+from dataclasses import replace
 
 import numpy as np
 
 from probal.explore import Filter, catalog_key, load_catalog, matching
 from probal.explore.actions import bulk_label, undo
-from probal.explore.search import class_likeness, likeness
+from probal.explore.search import around, class_likeness, likeness
 from probal.types import Event, EventKind, Project, Role
 from probal.workspace import Workspace
 
@@ -100,3 +101,18 @@ def test_a_class_is_searched_by_its_probability_until_it_has_a_label(
     catalog = load_catalog(workspace, explored)
     best = np.argsort(-class_likeness(workspace, explored, catalog, rare))[1:8]
     assert set(catalog.predicted[best].tolist()) == {rare}
+
+
+def test_around_is_the_nearest_on_the_map_in_the_order_asked_for(
+    workspace: Workspace, explored: Project
+) -> None:
+    catalog = load_catalog(workspace, explored)
+    n = len(catalog)
+    xy = np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float32)
+    xy[[1, 7]] = np.nan  # not on the map
+    catalog = replace(catalog, xy=xy)
+    rows = np.arange(n)[::-1]
+    assert around(catalog, np.array([2, 20, 7]), rows, 5).tolist() == [21, 20, 19, 3, 2]
+    assert around(catalog, np.array([2]), rows[rows > 4], 2).tolist() == [6, 5]
+    assert around(catalog, np.array([7]), rows, 5).tolist() == []
+    assert len(around(catalog, np.array([2]), rows, 1000)) == n - 2

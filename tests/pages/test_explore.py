@@ -107,6 +107,26 @@ def opened_again(app: AppTest) -> AppTest:
     return next(each for each in app.multiselect if each.label == "Predicted class").set_value([]).run()
 
 
+def test_part_of_the_map_is_taken_around_images_without_a_lasso(
+    workspace: Workspace, explored: Project
+) -> None:
+    place(workspace, explored)
+    catalog = load_catalog(workspace, explored)
+    app = opened()
+    app.session_state["explore-centres"] = (explored.id, [int(catalog.ids[4])])
+    app.run()
+    assert "31 images in that part of the map" in texts(app)
+    app.number_input(key="explore-how-many").set_value(3).run()
+    assert "3 images in that part of the map" in texts(app)
+    choose(app, "Which", "Labeled")
+    assert not app.exception
+    assert "No image passes" in app.info[0].value
+    choose(app, "Which", None)
+    press(app, "Whole map")
+    assert "31 images" in texts(app)
+    assert "in that part" not in texts(app)
+
+
 def test_images_go_into_the_next_batch(workspace: Workspace, explored: Project) -> None:
     app = choose(opened(), "Use", "page")
     app = press(app, "Add to the next batch")

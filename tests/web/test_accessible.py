@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from probal.workspace import Workspace
+from tests.e2e.axe import findings
 from tests.web.harness import ROOT, Harness, painted, strike
 from tests.web.test_grid_api import pool_of, predict
 
@@ -16,20 +16,13 @@ DARK = {
     "--st-text-color": "#e6e9ed",
     "--st-background-color": "#12161b",
     "--st-secondary-background-color": "#1b2129",
-    "--st-primary-color": "#12897f",
+    "--st-primary-color": "#118278",
 }
 
 
-def findings(page: Page) -> list[str]:
-    """What axe-core holds against the surface, as `rule: element`."""
+def held_against(page: Page) -> list[str]:
     page.wait_for_timeout(400)  # colours in the middle of a transition are nobody's
-    answer = Axe().run(page, context=ROOT, options={"resultTypes": ["violations"]}).response
-    return [
-        f"{rule['id']} ({rule['impact']}): {node['html'][:160]}"
-        for rule in answer["violations"]
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
+    return findings(page, ROOT)
 
 
 @pytest.mark.parametrize("width", [1280, 375])
@@ -49,15 +42,26 @@ def test_axe_finds_nothing_serious(
     for key in "123":
         strike(page, key)
     page.locator("[data-testid=why] summary").click()
-    assert findings(page) == []
+    assert held_against(page) == []
     page.keyboard.press("?")
-    assert findings(page) == []
+    assert held_against(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("f")
-    assert findings(page) == []
+    assert held_against(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     page.wait_for_selector("[data-testid=grid][data-page] .pal-tile")
     page.locator(".pal-tile").first.click()
-    assert findings(page) == []
+    assert held_against(page) == []
     page.close()
+
+
+@pytest.mark.parametrize("sheet", ["help", "flag"])
+def test_a_sheet_closes_on_escape_and_gives_the_focus_back(page: Page, sheet: str) -> None:
+    button = page.get_by_test_id(sheet)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog[open]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(button).to_be_focused()

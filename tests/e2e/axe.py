@@ -1,0 +1,19 @@
+"""What axe-core holds against a part of a page."""
+
+from __future__ import annotations
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+RUN = """async (root) => {
+    const {violations} = await axe.run(root, {resultTypes: ["violations"]});
+    return violations.filter(({impact}) => impact === "serious" || impact === "critical").flatMap(
+        ({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));
+}"""
+
+
+def findings(page: Page, root: str = "[data-testid=stMain]") -> list[str]:
+    """Serious and critical findings inside `root` (all of the page but Streamlit's header and sidebar)."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE_SCRIPT)
+    return list(page.evaluate(RUN, root))
