@@ -6,7 +6,7 @@ import streamlit as st
 
 from probal import labeling
 from probal.types import JobKind, JobState
-from probal.ui import engine_view
+from probal.ui import engine_view, probvlm_view
 from probal.ui.context import open_workspace, require_project
 from probal.ui.pool_view import wait_for
 
@@ -28,6 +28,6 @@ engine_view.encoder(project)
 st.subheader("Aim at other images", anchor=False)
 engine_view.target(store, project)
 st.subheader("Ambiguous images: ProbVLM", anchor=False)
-engine_view.probvlm(store, project, labeling.status(store, project).pool_labeled)
+probvlm_view.probvlm(store, project, labeling.status(store, project).pool_labeled)
 st.subheader("Uncertainty of the encoder: BayesVLM", anchor=False)
 engine_view.posterior(store, project)

@@ -12,8 +12,8 @@ from probal.errors import UserError
 from probal.store import Store
 from probal.types import JobKind, Project
 
-AIM, POSTERIOR_ORDER = "aim", "posterior_order"
-"""Settings: what every round is aimed at, and the posterior that was asked for last."""
+AIM, POSTERIOR_ORDER, CAPTIONS = "aim", "posterior_order", "probvlm_captions"
+"""Settings: what every round is aimed at, the posterior asked for last, and the captions ProbVLM is to learn from."""
 POSTERIOR, PROBVLM = "posterior", "probvlm"
 """Settings that the engine writes: which posterior is in use, how the project's ProbVLM was trained."""
 POSTERIOR_FACTS, PROBVLM_GAIN = "posterior_facts", "probvlm_gain"
@@ -115,6 +115,25 @@ def posterior_facts(store: Store, project: Project) -> Mapping[str, Any] | None:
     """What the project's posterior changes; None where the worker has not compared this one."""
     facts, found = store.get_setting(project.id, POSTERIOR_FACTS), store.get_setting(project.id, POSTERIOR)
     return facts if facts is not None and found is not None and facts["id"] == found["id"] else None
+
+
+def ask_probvlm(store: Store, project: Project, captions: str | None = None) -> None:
+    """Queue the training of ProbVLM on the labels, and on a CSV of captions where one is given.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    given = (captions or "").strip()
+    if given and not Path(given).expanduser().is_file():
+        raise UserError(f"there is no file {given!r}: give a CSV with the columns path,caption")
+    store.set_setting(project.id, CAPTIONS, given or None)
+    store.enqueue(project.id, JobKind.PROBVLM)
+
+
+def captions_file(store: Store, project: Project) -> Path | None:
+    """The captions that ProbVLM was last asked to learn from; None for labels alone."""
+    found = store.get_setting(project.id, CAPTIONS)
+    return None if found is None else Path(str(found)).expanduser()
 
 
 def probvlm_training(store: Store, project: Project) -> Mapping[str, Any] | None:

@@ -42,8 +42,10 @@ def fulfil(session: Session, kind: JobKind, progress: Report) -> None:
         progress(0, 1, "Asking the model about every image")
         evidence(session).save(evidence_path(session.workspace, session.project))
     elif kind is JobKind.PROBVLM:
-        found, _ = train_probvlm(session.workspace, session.project, [], progress)
-        gain = {"file": found.training.file, **probvlm_gain(session)}
+        file = orders.captions_file(session.store, session.project)
+        captions = read_pairs_file(file) if file is not None else []
+        found, left_out = train_probvlm(session.workspace, session.project, captions, progress)
+        gain = {"file": found.training.file, "left_out": left_out, **probvlm_gain(session)}
         session.store.set_setting(session.project.id, orders.PROBVLM_GAIN, gain)
     elif kind is JobKind.POSTERIOR:
         _make_posterior(session, orders.posterior_order(session.store, session.project), progress)

@@ -1,4 +1,4 @@
-"""The parts of the Engine page: what chooses, what learns, a target, ProbVLM and the encoder's posterior."""
+"""The parts of the Engine page: what chooses, what learns, a target, and the encoder's posterior."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from probal.errors import UserError
 from probal.orders import PosteriorOrder
 from probal.store import Store
 from probal.types import JobKind, JobState, Project
-from probal.ui.context import open_workspace
 from probal.ui.engine_words import ADAPTERS, STRATEGIES
 from probal.ui.pool_view import wait_for
-from probal.web.security import image_url
 
-FEWEST_PAIRS = 40
-"""Labels that ProbVLM needs; a test compares it with the engine's."""
 MOST_AT_ONCE = 1000
 """Labels between two updates, as `validate.batch_size` has it."""
 _SOURCES = {
@@ -90,7 +86,7 @@ def target(store: Store, project: Project) -> None:
     st.write(
         "Is the model to be good on other images than these, such as those of another camera or next year's? Name "
         "their folder or their project. Only images near them are then asked for, those first whose labels tell most "
-        "about them. The others' labels are never needed."
+        "about them (EPIG). The others' labels are never needed."
     )
     if current is not None:
         st.info(f"Every round is aimed at {current}.", icon=":material/target:")
@@ -110,34 +106,6 @@ def target(store: Store, project: Project) -> None:
             st.rerun()
 
 
-def probvlm(store: Store, project: Project, labels: int) -> None:
-    """Training ProbVLM, and what it adds."""
-    st.write(
-        "ProbVLM learns how much an image leaves open in itself: a blurred one, or one with two things in it, "
-        "however many labels there are. Labeling shows it with every image, and a strategy can ask for what it does "
-        "not know."
-    )
-    trained, gain = orders.probvlm_training(store, project), orders.probvlm_gain(store, project)
-    if _busy_or_failed(store, project, JobKind.PROBVLM):
-        return
-    if trained is not None:
-        _probvlm_facts(trained, gain)
-    enough = labels >= FEWEST_PAIRS
-    if not enough:
-        st.caption(
-            f"It takes {FEWEST_PAIRS} labels that may be learned from, of two classes or more; there are {labels}. "
-            "With images and captions it can be trained by probal probvlm train."
-        )
-    if st.button(
-        "Train again" if trained else "Train ProbVLM",
-        icon=":material/model_training:",
-        disabled=not enough,
-        help="Takes some minutes, in which labeling goes on with the images at hand.",
-    ):
-        store.enqueue(project.id, JobKind.PROBVLM)
-        st.rerun()
-
-
 def posterior(store: Store, project: Project) -> None:
     """Making a posterior of the encoder's last layers, what it changes, and whether it is used."""
     st.write(
@@ -145,7 +113,7 @@ def posterior(store: Store, project: Project) -> None:
         "made from images without captions it predicts no better than the plain model with a temperature. Factors "
         "from many captioned images, such as those that BayesVLM's authors publish, are the better source."
     )
-    if _busy_or_failed(store, project, JobKind.POSTERIOR):
+    if busy_or_failed(store, project, JobKind.POSTERIOR):
         return
     on = orders.posterior_in_use(store, project)
     facts = orders.posterior_facts(store, project)
@@ -216,47 +184,7 @@ def _posterior_facts(facts: Mapping[str, Any]) -> None:
     st.caption(f"Made from {told[facts['source']]}, {facts['count']:,.0f} images.")
 
 
-def _probvlm_facts(trained: Mapping[str, Any], gain: Mapping[str, Any] | None) -> None:
-    cells = [
-        ("Trained on", f"{trained['labels']:,} labels", None),
-        (
-            "Intervals are off by",
-            f"{trained['calibration_error']:.1%}",
-            "Gap between what its intervals claim to hold and what they do, on images kept back.",
-        ),
-    ]
-    if gain is not None:
-        flagged = f"{gain['flagged']:,} of {gain['images']:,}"
-        cells.insert(0, ("Flagged as ambiguous", flagged, "More ambiguous than 90 of 100 ordinary images."))
-    with st.container(horizontal=True, gap="medium"):
-        for label, value, text in cells:
-            st.metric(label, value, help=text, width="content")
-    if gain is not None:
-        _probvlm_gain(gain)
-
-
-def _probvlm_gain(gain: Mapping[str, Any]) -> None:
-    correlation = float(gain["correlation"])
-    same = "much the same as" if correlation > 0.7 else "partly" if correlation > 0.3 else "hardly"
-    st.write(
-        f"Its order of the images is {same} what the model's own uncertainty says (rank correlation "
-        f"{correlation:.2f}). Look at both rows: if the first is no harder to you than the second, it adds nothing "
-        "here."
-    )
-    token = open_workspace().token
-    for title, name in (("Most ambiguous", "most"), ("Least ambiguous", "least")):
-        st.markdown(f"**{title}**")
-        tiles = "".join(
-            f'<img src="{image_url(token, each, 320)}" alt="" loading="lazy">' for each in gain[name]
-        )
-        st.html(
-            "<style>.pal-strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(84px,1fr));gap:6px}"
-            ".pal-strip img{width:100%;aspect-ratio:1;object-fit:cover;border-radius:6px;border:1px solid #8884}"
-            f"</style><div class='pal-strip'>{tiles}</div>"
-        )
-
-
-def _busy_or_failed(store: Store, project: Project, kind: JobKind) -> bool:
+def busy_or_failed(store: Store, project: Project, kind: JobKind) -> bool:
     """Draws how far the job is, or why the last one failed; True while it runs."""
     job = store.last_job(project.id, kind)
     if job is None or job.state is JobState.DONE:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from probal import orders
 from probal.types import ImageState, JobKind, JobState
-from probal.ui.engine_view import FEWEST_PAIRS
+from probal.ui.probvlm_view import FEWEST_PAIRS
 from probal.workspace import Workspace
 from tests.pages.test_pages import Make, label_images, page, press, texts
 
@@ -47,17 +47,39 @@ def test_probvlm_is_offered_when_it_can_be_trained(ready: Make, workspace: Works
     assert not any(each.label == "Train ProbVLM" for each in app.button)
 
 
+def test_probvlm_can_learn_from_captions_without_a_label(
+    ready: Make, workspace: Workspace, tmp_path: Path
+) -> None:
+    project = ready()
+
+    def tell(app, file: str):
+        return next(each for each in app.text_input if "path,caption" in each.label).set_value(file).run()
+
+    app = tell(page("engine", "shapes"), "/no/such.csv")
+    app = press(app, "Train ProbVLM")
+    assert "there is no file '/no/such.csv'" in app.error[0].value
+    assert workspace.store.last_job(project.id, JobKind.PROBVLM) is None
+    (tmp_path / "captions.csv").write_text("path,caption\n000.png,a disc\n")
+    app = press(tell(app, str(tmp_path / "captions.csv")), "Train ProbVLM")
+    assert not app.exception
+    assert orders.captions_file(workspace.store, project) == tmp_path / "captions.csv"
+    assert workspace.store.last_job(project.id, JobKind.PROBVLM) is not None
+    orders.ask_probvlm(workspace.store, project)
+    assert orders.captions_file(workspace.store, project) is None
+
+
 def test_what_probvlm_adds_is_shown_and_its_strategy_offered(ready: Make, workspace: Workspace) -> None:
     project = ready()
     hashes = [image.content_hash for image in workspace.store.images(project.id, state=ImageState.OK)[:2]]
     workspace.store.set_setting(
-        project.id, orders.PROBVLM, {"file": "a", "labels": 41, "calibration_error": 0.031}
+        project.id, orders.PROBVLM, {"file": "a", "labels": 41, "captions": 1200, "calibration_error": 0.031}
     )
     gain = {
         "file": "a",
         "images": 25,
         "flagged": 3,
         "correlation": 0.12,
+        "left_out": 7,
         "most": hashes[:1],
         "least": hashes[1:],
     }
@@ -67,6 +89,8 @@ def test_what_probvlm_adds_is_shown_and_its_strategy_offered(ready: Make, worksp
     numbers = {metric.label: metric.value for metric in app.metric}
     assert numbers["Flagged as ambiguous"] == "3 of 25"
     assert numbers["Intervals are off by"] == "3.1%"
+    assert numbers["Trained on"] == "41 labels, 1,200 captions"
+    assert "left out: 7" in texts(app)
     assert "hardly what" in texts(app)
     assert "What ProbVLM does not know" in app.selectbox[0].options
     workspace.store.set_setting(project.id, orders.PROBVLM_GAIN, {**gain, "file": "an older one"})

@@ -15,8 +15,8 @@ from probal.session.estimate import PSEUDO_COUNT
 from probal.session.orders import fulfil, spearman, standing_aim
 from probal.session.probvlm_training import FEWEST_PAIRS
 from probal.types import JobKind, JobState, Role
-from probal.ui import engine_view
-from tests.session.conftest import audit_ids, draw_pool, label
+from probal.ui import probvlm_view
+from tests.session.conftest import SKEWED, audit_ids, draw_pool, label
 
 
 def quiet(done: int, total: int, message: str) -> None:
@@ -27,7 +27,7 @@ def test_names_are_those_of_the_engine() -> None:
     assert (orders.POSTERIOR, orders.PROBVLM) == (posterior_files.SETTING, ambiguity.SETTING)
     assert set(orders.DAMPINGS) == {str(each) for each in Damping}
     assert orders.PosteriorOrder().pseudo_count == PSEUDO_COUNT
-    assert engine_view.FEWEST_PAIRS == FEWEST_PAIRS
+    assert probvlm_view.FEWEST_PAIRS == FEWEST_PAIRS
 
 
 def test_the_evidence_of_a_finish_comes_from_a_job(session: Session, truth: dict[str, str]) -> None:
@@ -81,6 +81,25 @@ def test_probvlm_tells_what_it_adds(session: Session, truth: dict[str, str]) -> 
     assert len(gain["most"]) == len(gain["least"]) == 12
     assert not audit & {*gain["most"], *gain["least"]}
     assert not {*gain["most"]} & {*gain["least"]}
+
+
+def test_probvlm_learns_from_captions_alone_and_leaves_the_audits_out(
+    session: Session, tmp_path: Path
+) -> None:
+    images = session.store.images(session.project.id)
+    told = {image.path: list(SKEWED)[i % 3] for i, image in enumerate(images)}
+    file = tmp_path / "captions.csv"
+    file.write_text("path,caption\n" + "".join(f"{path},{text}\n" for path, text in told.items()))
+    orders.ask_probvlm(session.store, session.project, str(file))
+    (job,) = [
+        each for each in worker.drain(session.workspace, session.project) if each.kind is JobKind.PROBVLM
+    ]
+    assert (job.state, job.error) == (JobState.DONE, None)
+    trained = orders.probvlm_training(session.store, session.project)
+    gain = orders.probvlm_gain(session.store, session.project)
+    assert trained is not None
+    assert gain is not None
+    assert (trained["labels"], trained["captions"], gain["left_out"]) == (0, 60, 30)
 
 
 def test_an_aimed_project_asks_about_its_target(session: Session, tmp_path: Path) -> None:
