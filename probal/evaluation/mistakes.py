@@ -114,10 +114,12 @@ def class_agreement(answers: Sequence[Answer]) -> dict[int, Agreement]:
 
 
 def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnnotator]:
-    """Annotators who, on one class, differ from the others' majority significantly more often than the others do.
+    """Annotators who, on one class, differ from the majority significantly more often than the others do.
 
-    Each answer is compared with the majority of the other answers to its image; without one (a single answer, a tie)
-    it says nothing. Two annotators alone differ equally from each other, so it takes three to name one.
+    Each answer is compared with the majority of the other answers to its image and, where these are tied, of all of
+    them: of three people two are right where the third is always wrong, and only so it is seen that they are. Without
+    a majority (a single answer, a tie of all) it says nothing. Two annotators alone differ equally from each other, so it
+    takes three to name one.
     """
     # scipy.stats takes a second to load
     from scipy.stats import fisher_exact
@@ -125,14 +127,17 @@ def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnn
     counts: dict[tuple[str, int], list[int]] = defaultdict(lambda: [0, 0])  # differs, compared
     for given in by_image(answers).values():
         for annotator, class_id in given.items():
-            votes = Counter(value for other, value in given.items() if other != annotator).most_common(2)
-            if votes and (len(votes) == 1 or votes[0][1] > votes[1][1]):
-                counts[annotator, votes[0][0]][0] += class_id != votes[0][0]
-                counts[annotator, votes[0][0]][1] += 1
+            others = [value for other, value in given.items() if other != annotator]
+            said = _majority(others)
+            if said is None and others:
+                said = _majority([*others, class_id])
+            if said is not None:
+                counts[annotator, said][0] += class_id != said
+                counts[annotator, said][1] += 1
     tested = []
     for (annotator, class_id), (differs, n) in sorted(counts.items()):
-        others = [value for (who, what), value in counts.items() if what == class_id and who != annotator]
-        others_differ, others_n = (sum(each[i] for each in others) for i in (0, 1))
+        rest = [value for (who, what), value in counts.items() if what == class_id and who != annotator]
+        others_differ, others_n = (sum(each[i] for each in rest) for i in (0, 1))
         if others_n:
             table = np.array([[differs, n - differs], [others_differ, others_n - others_differ]])
             p = float(fisher_exact(table, alternative="greater").pvalue)
@@ -143,6 +148,12 @@ def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnn
         if corrected <= level:
             found.append(OddAnnotator(**{**each.__dict__, "p_value": corrected}))
     return found
+
+
+def _majority(classes: Sequence[int]) -> int | None:
+    """The class named most often, None where there is none or several are."""
+    votes = Counter(classes).most_common(2)
+    return votes[0][0] if len(votes) == 1 or (votes and votes[0][1] > votes[1][1]) else None
 
 
 def by_image(answers: Iterable[Answer]) -> dict[int, dict[str, int]]:

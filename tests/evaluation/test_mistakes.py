@@ -85,6 +85,25 @@ def test_two_annotators_accuse_nobody():
     assert odd_annotators([(who, image, (who == "b") * 1) for image in range(40) for who in "ab"]) == []
 
 
+def test_one_of_three_who_is_always_wrong_on_a_class_is_named():
+    """On that class the other two are tied in each other's eyes: their own vote tells that they are right."""
+    truth = {image: 2 * (image % 2) for image in range(40)}
+    answers = [(who, image, 1 if who == "c" and c == 2 else c) for image, c in truth.items() for who in "abc"]
+    (found,) = odd_annotators(answers)
+    assert (found.annotator, found.class_id) == ("c", 2)
+    assert (found.differs, found.n, found.others_differ, found.others_n) == (20, 20, 0, 40)
+
+
+def test_three_people_who_all_slip_alike_are_seldom_named():
+    rng = np.random.default_rng(5)
+    named = 0
+    for _ in range(60):
+        truth = rng.integers(0, 4, 100)
+        said = {who: np.where(rng.random(100) < 0.1, rng.integers(0, 4, 100), truth) for who in "abc"}
+        named += bool(odd_annotators([(who, i, int(c)) for who in "abc" for i, c in enumerate(said[who])]))
+    assert named <= 6  # 5 % allowed
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="integers"):
         suspicious_labels(np.eye(2), np.array([0.0, 1.0]))
