@@ -25,7 +25,7 @@ from torch import Tensor
 from probal.adapters import BayesAdapter
 from probal.adapters._dual import factor, log_evidence
 from probal.adapters._hyperparameters import leave_one_out
-from probal.adapters._softmax_gp import find_mode, span_of
+from probal.adapters._softmax_gp import find_mode
 from probal.gaussian import GaussianEmbedding
 from probal.simulate import Task, load_source, split
 
@@ -48,16 +48,14 @@ def one(task: Task, n: int, seed: int) -> dict[str, float]:
     x, y = torch.from_numpy(task.pool_x)[rows].double(), torch.from_numpy(task.pool_y)[rows]
     eval_x, eval_y = torch.from_numpy(task.eval_x).double(), torch.from_numpy(task.eval_y)
     prototypes = torch.from_numpy(task.prototypes).double()
-    span, v = span_of(x)
-    zero_shot, gains = x @ prototypes.T, torch.ones(len(prototypes), dtype=torch.float64)
+    alike, zero_shot, gains = x @ x.T, x @ prototypes.T, torch.ones(len(prototypes), dtype=torch.float64)
     scores: dict[str, list[float]] = {"evidence": [], "leave-one-out": [], "held-out": []}
     for amplitude in GRID:
-        phi, offset = amplitude**0.5 * span, task.scale * zero_shot
-        mode = find_mode(offset, phi, y)
-        gram = phi @ phi.T
+        gram, offset = amplitude * alike, task.scale * zero_shot
+        mode = find_mode(offset, gram, y)
         scores["evidence"].append(log_evidence(mode, factor(gram, mode.probs, gains)))
-        scores["leave-one-out"].append(float(leave_one_out(offset, phi, gram, y, mode, gains).sum()))
-        weights = task.scale * prototypes + (amplitude**0.5 * v @ mode.weights).T
+        scores["leave-one-out"].append(float(leave_one_out(gram, y, mode, gains).sum()))
+        weights = task.scale * prototypes + amplitude * mode.representer.T @ x
         scores["held-out"].append(-nll(eval_x @ weights.T, eval_y))
     best = {name: int(np.argmax(values)) for name, values in scores.items()}
     found = {f"{name} choice": float(np.log(GRID[i])) for name, i in best.items()}
@@ -65,14 +63,14 @@ def one(task: Task, n: int, seed: int) -> dict[str, float]:
     adapter = BayesAdapter(task.scale, False, GRID[best["leave-one-out"]], temperature=1.0)
     whole = adapter.fit(x, y, GaussianEmbedding(prototypes)).logits(eval_x).predictive()
     found["temperature 1 nll"] = float(-whole.gather(1, eval_y[:, None]).log().mean())
-    offset, phi = task.scale * zero_shot, 4.0 * span
-    mode = find_mode(offset, phi, y)
+    offset, gram = task.scale * zero_shot, 16.0 * alike
+    mode = find_mode(offset, gram, y)
     refitted = []
     for i in range(min(n, 50)):
         keep = torch.arange(n) != i
-        weights = find_mode(offset[keep], phi[keep], y[keep]).weights
-        refitted.append(torch.log_softmax(offset[i] + phi[i] @ weights, 0)[y[i]])
-    quick = leave_one_out(offset, phi, phi @ phi.T, y, mode, gains)[: len(refitted)]
+        others = find_mode(offset[keep], gram[keep][:, keep], y[keep]).representer
+        refitted.append(torch.log_softmax(offset[i] + gram[i, keep] @ others, 0)[y[i]])
+    quick = leave_one_out(gram, y, mode, gains)[: len(refitted)]
     found["leave-one-out less refitting"] = float((quick - torch.stack(refitted)).mean())
     return found
 

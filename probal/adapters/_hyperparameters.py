@@ -33,6 +33,8 @@ _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD = math.log(2.0)
 _SEARCH_TOLERANCE = 0.1
 _MAX_EVALUATIONS = 12
+_MORE_EVALUATIONS = 8
+"""From the last fit's answer on."""
 _SET = 64
 """Images per class that the search lets explain each other."""
 _TEMPERATURES = tuple(4.0**-k for k in range(10))
@@ -40,16 +42,16 @@ _TEMPERATURES = tuple(4.0**-k for k in range(10))
 
 @dataclass(frozen=True)
 class Start:
-    """Where a search begins: hyperparameters of an earlier fit and its logits [n,C] of the labeled rows."""
+    """Where a search begins: hyperparameters of an earlier fit, and representer weights [n,C] of the labeled rows."""
 
     scale: float
     amplitude: float
-    logits: Tensor
+    representer: Tensor
 
 
 def choose_hyperparameters(
     zero_shot: Tensor,
-    span: Tensor,
+    gram: Tensor,
     y: Tensor,
     scale: float,
     fit_scale: bool,
@@ -58,15 +60,15 @@ def choose_hyperparameters(
     has_prior: bool,
     start: Start | None = None,
 ) -> tuple[float, float, Tensor]:
-    """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior, and weights [r,C].
+    """Scale and amplitude with the largest leave-one-out log likelihood plus log hyperprior, and where to look for
+    the mode there: representer weights times the amplitude [n,C].
 
-    zero_shot [n,C] are cosines to the prototypes, span [n,r] = U S of the labeled rows, y [n], gains [C]; has_prior:
-    whether there is any prototype. The
-    hyperprior is log-normal around `scale` and AMPLITUDE, so that a few labels change little; without labels both
-    stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only label of a class is not asked for:
-    nobody could predict it from the others, and being wrong about it says nothing but "predict less". The weights
-    are where the search for the mode at the answer begins. `start` moves where the search begins, not what it
-    looks for. In float32: a search needs three digits.
+    zero_shot [n,C] are cosines to the prototypes, gram [n,n] = XXᵀ of the labeled rows, y [n], gains [C]; has_prior:
+    whether there is any prototype. The hyperprior is log-normal around `scale` and AMPLITUDE, so that a few labels
+    change little; without labels both stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only
+    label of a class is not asked for: nobody could predict it from the others, and being wrong about it says nothing
+    but "predict less". `start` moves where the search begins, not what it looks for. In float32: a search needs
+    three digits.
     """
     centre = {"scale": math.log(scale), "amplitude": math.log(AMPLITUDE if has_prior else AMPLITUDE_BARE)}
     fixed = {"scale": math.log(scale)} if not (fit_scale and has_prior) else {}
@@ -74,18 +76,17 @@ def choose_hyperparameters(
         fixed["amplitude"] = math.log(amplitude)
     free = [name for name in centre if name not in fixed]
     asked = _predictable(zero_shot, y)
-    none = torch.zeros(span.shape[1], zero_shot.shape[1], dtype=torch.float32)
+    none = torch.zeros_like(zero_shot, dtype=torch.float32)
     if not free or not bool(asked.any()):
         at = centre | fixed
         return math.exp(at["scale"]), math.exp(at["amplitude"]), none
-    zero_shot, span, gains = zero_shot.float(), span.float(), gains.float()
-    search = _Search(zero_shot, span, y, gains, asked, centre, fixed, none)
-    first = [centre[name] for name in free]
+    zero_shot, gram, gains = zero_shot.float(), gram.float(), gains.float()
+    begin, first = none, [centre[name] for name in free]
     if start is not None:
-        search.begin(start)
-        first = [
-            {"scale": math.log(start.scale), "amplitude": math.log(start.amplitude)}[name] for name in free
-        ]
+        begin = start.amplitude * start.representer.float()
+        there = {"scale": math.log(start.scale), "amplitude": math.log(start.amplitude)}
+        first = [there[name] for name in free]
+    search = _Search(zero_shot, gram, y, gains, asked, centre, fixed, begin)
 
     def objective(point: np.ndarray) -> float:
         return search.objective(dict(zip(free, point.tolist(), strict=True)))
@@ -94,47 +95,50 @@ def choose_hyperparameters(
     options: Any = {
         "initial_tr_radius": 1.0 if start is None else 0.4,
         "final_tr_radius": 0.1,
-        "maxfev": _MAX_EVALUATIONS,
+        "maxfev": _MAX_EVALUATIONS if start is None else _MORE_EVALUATIONS,
     }
     found = minimize(objective, np.array(first), method="COBYQA", options=options)
     best = fixed | dict(zip(free, found.x.tolist(), strict=True))
-    return math.exp(best["scale"]), math.exp(best["amplitude"]), search.logit_weights
+    return math.exp(best["scale"]), math.exp(best["amplitude"]), search.nearest(best)
 
 
 class _Search:
-    """The objective, which remembers its last mode: the next point's search begins there."""
+    """The objective, which remembers its modes: the search at a new point begins at that of the nearest."""
 
     def __init__(
         self,
         zero_shot: Tensor,
-        span: Tensor,
+        gram: Tensor,
         y: Tensor,
         gains: Tensor,
         asked: Tensor,
         centre: dict[str, float],
         fixed: dict[str, float],
-        logit_weights: Tensor,
+        begin: Tensor,
     ) -> None:
-        self.zero_shot, self.span, self.y, self.gains, self.asked = zero_shot, span, y, gains, asked
-        self.gram = span @ span.T
+        self.zero_shot, self.gram, self.y, self.gains, self.asked = zero_shot, gram, y, gains, asked
         self.centre, self.fixed = centre, fixed
-        self.logit_weights = logit_weights
-        """√κ B [r,C] of the last mode."""
-
-    def begin(self, start: Start) -> None:
-        moved = (start.logits.float() - start.scale * self.zero_shot) / self.gains  # [n,C]
-        self.logit_weights = (self.span / self.span.square().sum(0)).T @ moved
+        self.begin = begin
+        self.seen: list[tuple[dict[str, float], Tensor]] = []
+        """Points and κ A [n,C] of their modes: it holds the labels' part of the logits where it is."""
 
     def objective(self, point: dict[str, float]) -> float:
         at = self.fixed | point
-        root = math.exp(0.5 * at["amplitude"])
-        offset, phi = math.exp(at["scale"]) * self.zero_shot, root * self.span
-        mode = find_mode(offset, phi, self.y, self.logit_weights / root, _SEARCH_TOLERANCE, self.gains)
-        self.logit_weights = root * mode.weights
+        amplitude = math.exp(at["amplitude"])
+        offset, gram = math.exp(at["scale"]) * self.zero_shot, amplitude * self.gram
+        begin = self.nearest(at) / amplitude
+        mode = find_mode(offset, gram, self.y, begin, _SEARCH_TOLERANCE, self.gains)
+        self.seen.append((at, amplitude * mode.representer))
         penalty = ((at["scale"] - self.centre["scale"]) / _SCALE_SPREAD) ** 2
         penalty += ((at["amplitude"] - self.centre["amplitude"]) / _AMPLITUDE_SPREAD) ** 2
-        likelihood = leave_one_out(offset, phi, root**2 * self.gram, self.y, mode, self.gains)
+        likelihood = leave_one_out(gram, self.y, mode, self.gains)
         return 0.5 * penalty - float(likelihood[self.asked].sum())
+
+    def nearest(self, point: dict[str, float]) -> Tensor:
+        def away(seen: tuple[dict[str, float], Tensor]) -> float:
+            return sum((point[name] - value) ** 2 for name, value in seen[0].items())
+
+        return min(self.seen, key=away)[1] if self.seen else self.begin
 
 
 def _predictable(zero_shot: Tensor, y: Tensor) -> Tensor:
@@ -144,8 +148,8 @@ def _predictable(zero_shot: Tensor, y: Tensor) -> Tensor:
     return torch.bincount(y)[y] > 1
 
 
-def leave_one_out(offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:
-    """log p(y_i | the others) [n] at the cavity means; offset [n,C], phi [n,r], gram = phi phiᵀ, gains [C].
+def leave_one_out(gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:
+    """log p(y_i | the others) [n] at the cavity means; gram K [n,n] amplitude included, y [n], gains [C].
 
     Per class only the max(64, 4n/C) images with the largest residual |y − π| explain each other and are moved:
     the others are settled, without them nothing changes. On those images of up to 64 labels it is exact.
@@ -161,20 +165,18 @@ def leave_one_out(offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mo
     whitened = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), seen, upper=False)
     variance = kernel.diagonal(dim1=1, dim2=2) - whitened.square().sum(1)  # [C,a]
     step = _without(variance, weight) * residual.gather(1, rows)
-    mean = offset + (phi @ mode.weights) * gains - torch.zeros_like(residual).scatter(1, rows, step).T
+    mean = mode.logits - torch.zeros_like(residual).scatter(1, rows, step).T
     return _log_likelihood(mean, y)
 
 
-def cavity(
-    offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor
-) -> tuple[Tensor, Tensor]:
+def cavity(gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance [n,C] of every image's logits once its own label is taken away; see `leave_one_out`."""
     slope = mode.probs * (1 - mode.probs)  # [n,C]
     informs = active_images(slope, 0.95)
     variance = _variances(gram, slope, gains, informs)
     without = _without(variance, slope * informs)  # an image that was left out is out already
-    residual = one_hot(y, offset.shape[1]) - mode.probs
-    return offset + (phi @ mode.weights) * gains - without * residual, without
+    residual = one_hot(y, mode.probs.shape[1]) - mode.probs
+    return mode.logits - without * residual, without
 
 
 def _without(variance: Tensor, weight: Tensor) -> Tensor:
@@ -199,19 +201,17 @@ def _variances(gram: Tensor, weights: Tensor, gains: Tensor, informs: Tensor) ->
     return torch.stack(columns, 1)
 
 
-def choose_temperature(
-    offset: Tensor, phi: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor
-) -> float:
+def choose_temperature(zero_shot: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> float:
     """Temperature of the covariance: the posterior mean of its logarithm on a grid from 1 to 4⁻⁹.
 
     The likelihood is the leave-one-out predictive's, the prior flat. It is often nearly flat towards 0,
     where the posterior is a point; the mean keeps the spread that the labels do not reject. Without labels 1/1024,
     near which most sets settle.
     """
-    asked = _predictable(offset, y)
+    asked = _predictable(zero_shot, y)
     if not bool(asked.any()):
         return _TEMPERATURES[5]
-    mean, variance = (each[asked] for each in cavity(offset, phi, gram, y, mode, gains))
+    mean, variance = (each[asked] for each in cavity(gram, y, mode, gains))
     scores = torch.stack(
         [
             _log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y[asked]).sum()

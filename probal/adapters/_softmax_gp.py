@@ -1,13 +1,13 @@
-"""Mode of softmax regression with a Gaussian prior, in coordinates that do not grow with D.
+"""Mode of softmax regression with a Gaussian prior, in the dual: its cost grows with the labels, not with D.
 
 The model, for one fixed prior scale and amplitude::
 
-    logits  F = offset + Φ B diag(g)      offset [n,C], Φ [n,r], B [r,C], g [C]
-    prior   B ~ N(0, I)                   labels y ~ softmax(F)
+    logits  F = offset + K A diag(g²)      offset [n,C], kernel K [n,n], representer weights A [n,C], g [C]
+    prior   F_c − offset_c ~ N(0, g_c² K)  labels y ~ softmax(F)
 
-g widens or narrows the prior of single classes. With x = U S Vᵀ (rank r ≤ min(n, D)) and Φ = √κ U S this is the
-class-prototype model of BayesAdapter (arXiv 2412.09718, eq. 5) and, equally, a multi-class Gaussian process with
-kernel κ xxᵀ (Rasmussen and Williams, 2006, §3.5).
+g widens or narrows the prior of single classes. With K = κ XXᵀ this is the class-prototype model of BayesAdapter
+(arXiv 2412.09718, eq. 5), whose weights move by κ g_c² Xᵀ A_c, and equally a multi-class Gaussian process (Rasmussen
+and Williams, 2006, §3.5). At the mode A = onehot(y) − π.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ _MAX_CG = 80
 
 @dataclass(frozen=True)
 class Mode:
-    """Posterior mode B [r,C], probabilities there [n,C], and the log joint density log p(y, B)."""
+    """Representer weights A of the mode, logits and probabilities there, all [n,C]; log p(y, F) up to K's part."""
 
-    weights: Tensor
+    representer: Tensor
+    logits: Tensor
     probs: Tensor
     log_joint: float
 
@@ -45,17 +46,9 @@ def span_of(x: Tensor) -> tuple[Tensor, Tensor]:
     return coordinates, x.T @ (u[:, seen] / s)
 
 
-def _log_joint(
-    offset: Tensor, phi: Tensor, gains: Tensor, onehot: Tensor, weights: Tensor
-) -> tuple[float, Tensor]:
-    """log p(y, B) up to the prior's constant, and the probabilities [n,C]."""
-    log_p = torch.log_softmax(offset + (phi @ weights) * gains, dim=1)
-    return float((log_p * onehot).sum() - 0.5 * weights.square().sum()), log_p.exp()
-
-
 def find_mode(
     offset: Tensor,
-    phi: Tensor,
+    gram: Tensor,
     y: Tensor,
     start: Tensor | None = None,
     tolerance: float = 1e-7,
@@ -63,58 +56,66 @@ def find_mode(
 ) -> Mode:
     """Newton with conjugate gradients; the objective is strictly concave, so any start ends at the mode.
 
-    offset [n,C], phi [n,r], y [n] int64, start [r,C], gains [C] (ones when None). Ends with the step whose
+    offset [n,C], gram K [n,n], y [n] int64, start A [n,C], gains [C] (ones when None). Ends with the step whose
     Newton decrement, about twice the distance from the largest log joint in nats, is below `tolerance`: that
     step is taken, and what is left after it is far smaller. Raises FloatingPointError when the inputs are not
     finite.
     """
-    if not torch.isfinite(offset).all() or not torch.isfinite(phi).all():
+    if not torch.isfinite(offset).all() or not torch.isfinite(gram).all():
         raise FloatingPointError("logits of the labeled images are not finite")
     onehot = one_hot(y, offset.shape[1]).to(offset.dtype)
-    weights = torch.zeros(phi.shape[1], offset.shape[1], dtype=offset.dtype) if start is None else start
-    g = torch.ones_like(offset[:1].sum(0)) if gains is None else gains
-    value, probs = _log_joint(offset, phi, g, onehot, weights)
+    squared = torch.ones_like(offset[:1].sum(0)) if gains is None else gains.square()
+    weights = torch.zeros_like(offset) if start is None else start
+    moved = (gram @ weights) * squared  # [n,C] F − offset
+    value, probs = _log_joint(offset, onehot, weights, moved)
     for _ in range(_MAX_NEWTON):
-        gradient = phi.T @ ((onehot - probs) * g) - weights  # [r,C]
-        step = _solve_newton(phi, probs, g, gradient)
-        decrement = float((gradient * step).sum())
+        residual = onehot - probs - weights
+        step, moved_step = _solve_newton(gram, probs, squared, residual)
+        decrement = float((residual * moved_step).sum())
         size = 1.0
         while True:
-            candidate = weights + size * step
-            new_value, new_probs = _log_joint(offset, phi, g, onehot, candidate)
+            candidate, there = weights + size * step, moved + size * moved_step
+            new_value, new_probs = _log_joint(offset, onehot, candidate, there)
             if new_value >= value + 1e-4 * size * decrement or size < 1e-6 or decrement < tolerance:
                 break
             size *= 0.5
         if new_value <= value:
             break
-        weights, value, probs = candidate, new_value, new_probs
+        weights, moved, value, probs = candidate, there, new_value, new_probs
         if decrement < tolerance:
             break
-    return Mode(weights, probs, value)
+    return Mode(weights, offset + moved, probs, value)
 
 
-def _solve_newton(phi: Tensor, probs: Tensor, gains: Tensor, gradient: Tensor) -> Tensor:
-    """Solve ``H step = gradient`` by preconditioned conjugate gradients, H = I + Φᵀ(diag π − ππᵀ)Φ."""
-    spread = gains.square() * (probs * (1 - probs)).mean(0)  # [C]
-    inverse = 1 / (1 + phi.square().sum(0).unsqueeze(1) * spread)  # [r,C], Jacobi in the singular basis
-    step = torch.zeros_like(gradient)
-    residual = gradient
-    z = inverse * residual
-    direction = z
-    rz = (residual * z).sum()
-    stop = min(0.1, float(gradient.norm()) ** 0.5) * float(gradient.norm())
+def _log_joint(offset: Tensor, onehot: Tensor, weights: Tensor, moved: Tensor) -> tuple[float, Tensor]:
+    """log p(y|F) − ½ Σ_c g_c² A_cᵀ K A_c and the probabilities [n,C]."""
+    log_p = torch.log_softmax(offset + moved, dim=1)
+    return float((log_p * onehot).sum() - 0.5 * (weights * moved).sum()), log_p.exp()
+
+
+def _solve_newton(gram: Tensor, probs: Tensor, squared: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """Solve ``(I + (diag π − ππᵀ) K) step = residual`` for the step [n,C], and K step diag(g²).
+
+    Conjugate gradients in the inner product of K, in which the matrix is symmetric: the same iterates as in
+    coordinates of the span, for half the products.
+    """
+    step, moved_step = torch.zeros_like(residual), torch.zeros_like(residual)
+    moved = (gram @ residual) * squared
+    direction, moved_direction = residual, moved
+    square = float((residual * moved).sum())
+    stop = min(0.01, square**0.5 if square > 0 else 0.0) * square
     for _ in range(_MAX_CG):
-        if float(residual.norm()) <= stop:
+        if square <= stop:  # negative only by rounding
             break
-        moved = (phi @ direction) * gains  # [n,C]
-        curved = probs * moved
-        curved = curved - probs * curved.sum(1, keepdim=True)
-        hessian_direction = direction + phi.T @ (curved * gains)
-        alpha = rz / (direction * hessian_direction).sum()
+        curved = probs * moved_direction
+        curved = direction + curved - probs * curved.sum(1, keepdim=True)
+        alpha = square / float((moved_direction * curved).sum())
         step = step + alpha * direction
-        residual = residual - alpha * hessian_direction
-        z = inverse * residual
-        new_rz = (residual * z).sum()
-        direction = z + (new_rz / rz) * direction
-        rz = new_rz
-    return step
+        moved_step = moved_step + alpha * moved_direction
+        residual = residual - alpha * curved
+        moved = (gram @ residual) * squared
+        new_square = float((residual * moved).sum())
+        direction = residual + (new_square / square) * direction
+        moved_direction = moved + (new_square / square) * moved_direction
+        square = new_square
+    return step, moved_step

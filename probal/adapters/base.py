@@ -39,11 +39,15 @@ class AdapterPosterior(Protocol):
 class Adapter(Protocol):
     """Settings of an adapter; `fit` may be called any number of times."""
 
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> AdapterPosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> AdapterPosterior:
         """Fit on unit rows x [n,D] with classes y [n] int64, around prototypes [C,D].
 
-        n may be 0 and classes may have no label: what has no label keeps its prior. A zero row of the prior is
-        a class without a prototype. Raises ValueError for shapes or labels that do not fit.
+        n may be 0 and classes may have no label: what has no label keeps its prior. A zero row of the prior
+        is a class without a prototype. `start` are the tensors of an earlier fit of the same adapter, classes
+        and space, with other labels; an adapter that searches begins there, one that does not takes no
+        notice. Raises ValueError for shapes or labels that do not fit.
         """
         ...
 

@@ -25,17 +25,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from probal.adapters._dual import Dual, factor
 from probal.adapters._hyperparameters import Start, choose_hyperparameters, choose_temperature
 from probal.adapters._joint import draw_images, draw_weights
-from probal.adapters._softmax_gp import find_mode, span_of
+from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 from probal.threads import single_thread
 
 _CHUNK = 4096
 _TOLERANCE, _TOLERANCE_SINGLE = 1e-7, 1e-3
+_SAME = 1e-5
+"""Rows that differ by less are one image."""
+_SETTLED = 0.8
+"""Share of the labels that an earlier fit must have had: with fewer its hyperparameters are too far off, and a fit from
+nothing is quick."""
 _CENTRE_LABELS = 4
 """Labels that the origin weighs as much as, where the centre of a few is asked for."""
 
@@ -201,30 +207,29 @@ class BayesAdapter:
         labeled, prototypes = x.double(), prior.mean.double()
         centre = labeled.sum(0) / (len(labeled) + _CENTRE_LABELS) * self.centre  # [D]
         moved = labeled - centre
-        span, v = span_of(moved)
+        gram = moved @ moved.T  # [n,n]
         zero_shot = labeled @ prototypes.T  # [n,C]
         gains = _gains(prior)
-        scale, amplitude, logit_weights = choose_hyperparameters(
+        scale, amplitude, shift = choose_hyperparameters(
             zero_shot,
-            span,
+            gram,
             y,
             self.scale,
             self.fit_scale,
             self.amplitude,
             gains,
             bool(prototypes.any()),
-            _begin(start, labeled, prior),
+            _begin(start, labeled, y, prior),
         )
-        root = amplitude**0.5
+        gram = amplitude * gram
         # float32 vectors are searched in float32, which halves the time; the factors need float64
-        offset, phi, g = (each.to(x.dtype) for each in (scale * zero_shot, root * span, gains))
+        offset, kernel, g = (each.to(x.dtype) for each in (scale * zero_shot, gram, gains))
         tolerance = _TOLERANCE if x.dtype == torch.float64 else _TOLERANCE_SINGLE
-        mode = find_mode(offset, phi, y, logit_weights.to(x.dtype) / root, tolerance, g)
-        gram = amplitude * moved @ moved.T
+        mode = find_mode(offset, kernel, y, shift.to(x.dtype) / amplitude, tolerance, g)
         temperature = self.temperature
         if temperature is None:
-            temperature = choose_temperature(offset, phi, gram.to(x.dtype), y, mode, g)
-        learned = (root * v @ (mode.weights.double() * gains)).T  # [C,D]
+            temperature = choose_temperature(zero_shot, kernel, y, mode, g)
+        learned = amplitude * gains.square().unsqueeze(1) * (mode.representer.double().T @ moved)  # [C,D]
         return LaplacePosterior(
             weights=(scale * prototypes + learned).to(x.dtype),
             bias=-(learned @ centre).to(x.dtype),
@@ -238,12 +243,23 @@ class BayesAdapter:
         )
 
 
-def _begin(start: Mapping[str, Tensor] | None, x: Tensor, prior: GaussianEmbedding) -> Start | None:
-    """None where there is nothing to begin from: no earlier fit, or one of other classes."""
-    if start is None or start["weights"].shape != prior.mean.shape:
+def _begin(
+    start: Mapping[str, Tensor] | None, x: Tensor, y: Tensor, prior: GaussianEmbedding
+) -> Start | None:
+    """None where there is nothing to begin from: no earlier fit, one of other classes, or of far fewer labels.
+
+    A label that was there before keeps its representer weight y − π, a new one begins at zero.
+    """
+    if start is None or start["weights"].shape != prior.mean.shape or len(start["rows"]) < _SETTLED * len(x):
         return None
     scale, amplitude, _ = start["hyperparameters"].tolist()
-    return Start(scale, amplitude, x @ start["weights"].double().T + start["bias"].double())
+    representer = torch.zeros(len(x), len(prior), dtype=torch.float64)
+    earlier = (start["rows"] + start["centre"]).double()  # [m,D]
+    if len(earlier):
+        likeness, at = (x @ earlier.T).max(dim=1)
+        kept = likeness > 1 - _SAME
+        representer[kept] = one_hot(y[kept], len(prior)).double() - start["probs"][at[kept]].double()
+    return Start(scale, amplitude, representer)
 
 
 def _gains(prior: GaussianEmbedding) -> Tensor:

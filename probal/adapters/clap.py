@@ -7,13 +7,14 @@ mode under w_c ~ N(t_c, (2nλ_c)⁻¹ I): n, because the paper's loss is a mean 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from probal.adapters._softmax_gp import find_mode, span_of
+from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
 from probal.adapters.linear import PointPosterior
 from probal.gaussian import GaussianEmbedding
@@ -27,18 +28,20 @@ class Clap:
     scale: float
 
     @single_thread()
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> PointPosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> PointPosterior:
         """See `Adapter.fit`. A class without labels takes the mean λ of the others, so it is finite (the paper's
         code divides by its number of labels) and stays near its prototype."""
         check_labels(x, y, prior)
         prototypes = prior.mean.double()
         zero_shot = self.scale * x.double() @ prototypes.T  # [n,C]
         multipliers = class_multipliers(zero_shot, y)
-        span, v = span_of(x.double())
+        rows = x.double()
         # |w − t|² in units of logits is |scale (w − t)|² / scale²
         gains = self.scale / (2 * max(len(y), 1) * multipliers).sqrt()  # [C]
-        mode = find_mode(zero_shot, span, y, gains=gains)
-        weights = self.scale * prototypes + (v @ (mode.weights * gains)).T
+        mode = find_mode(zero_shot, rows @ rows.T, y, gains=gains)
+        weights = self.scale * prototypes + gains.square().unsqueeze(1) * (mode.representer.T @ rows)
         return PointPosterior(
             weights.to(x.dtype), {"scale": self.scale, "mean_multiplier": float(multipliers.mean())}
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from probal.adapters._softmax_gp import find_mode, span_of
+from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
 from probal.adapters.linear import PointPosterior
 from probal.gaussian import GaussianEmbedding
@@ -30,13 +31,14 @@ class LinearProbe:
     inverse_regularization: float = INVERSE_REGULARIZATION
 
     @single_thread()
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> PointPosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> PointPosterior:
         """See `Adapter.fit`; of the prior only the shape is read once there are labels."""
         check_labels(x, y, prior)
         if not len(y):
             return PointPosterior(self.scale * prior.mean.to(x.dtype), {"scale": self.scale})
-        span, v = span_of(x.double())
-        root = self.inverse_regularization**0.5
-        mode = find_mode(torch.zeros(len(y), len(prior), dtype=torch.float64), root * span, y)
-        weights = root * (v @ mode.weights).T
+        rows = self.inverse_regularization**0.5 * x.double()
+        mode = find_mode(torch.zeros(len(y), len(prior), dtype=torch.float64), rows @ rows.T, y)
+        weights = self.inverse_regularization**0.5 * mode.representer.T @ rows  # [C,D]
         return PointPosterior(weights.to(x.dtype), {"inverse_regularization": self.inverse_regularization})

@@ -63,7 +63,9 @@ class TipAdapter:
 
     scale: float
 
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> TipPosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> TipPosterior:
         """See `Adapter.fit`."""
         check_labels(x, y, prior)
         weights = self.scale * prior.mean.to(x.dtype)

@@ -164,18 +164,20 @@ class VariationalAdapter:
     centre: bool = True
 
     @single_thread()
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> VariationalPosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> VariationalPosterior:
         """Posterior of x [n,D], y [n] around prototypes [C,D], from Laplace's mode on; see `Adapter.fit`."""
         check_labels(x, y, prior)
         laplace = BayesAdapter(self.scale, self.fit_scale, self.amplitude, self.temperature, self.centre).fit(
-            x, y, prior
+            x, y, prior, None if start is None else _as_laplace(start)
         )
         prototypes, moved = laplace.scale * prior.mean.double(), laplace.rows.double()
         gains, root = laplace.gains.double(), laplace.amplitude**0.5
         span, v = span_of(moved)  # [n,r], [D,r]
         problem = Bound(x.double() @ prototypes.T, root * span, y, gains, laplace.temperature)
-        start = ((laplace.weights.double() - prototypes) @ v).T / (root * gains)  # [r,C]
-        found = maximize(problem, start)
+        mode = ((laplace.weights.double() - prototypes) @ v).T / (root * gains)  # [r,C]
+        found = maximize(problem, mode)
         learned = (root * v @ (found.mean * gains)).T  # [C,D]
         return VariationalPosterior(
             weights=(prototypes + learned).to(x.dtype),
@@ -189,3 +191,10 @@ class VariationalAdapter:
             temperature=laplace.temperature,
             bound=found.value,
         )
+
+
+def _as_laplace(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A variational fit as a beginning for Laplace: its means stand for the mode."""
+    rows = tensors["labeled"]
+    logits = (rows + tensors["centre"]) @ tensors["weights"].T + tensors["bias"]
+    return {**tensors, "rows": rows, "probs": torch.softmax(logits, 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -17,6 +18,8 @@ class ZeroShot:
 
     scale: float
 
-    def fit(self, x: Tensor, y: Tensor, prior: GaussianEmbedding) -> PointPosterior:
+    def fit(
+        self, x: Tensor, y: Tensor, prior: GaussianEmbedding, start: Mapping[str, Tensor] | None = None
+    ) -> PointPosterior:
         check_labels(x, y, prior)
         return PointPosterior(self.scale * prior.mean.to(x.dtype), {"scale": self.scale})

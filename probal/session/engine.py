@@ -29,6 +29,7 @@ from probal.session.rows import NoisyRows, joint_sampler
 from probal.session.target import Aim, near_target
 from probal.session.towers import Towers
 from probal.session.vectors import ProjectVectors
+from probal.session.warm_start import start_of
 from probal.types import ClassInfo, ImageInfo, Project, Role
 from probal.workspace import Workspace
 
@@ -116,7 +117,11 @@ class Engine:
         started = time.perf_counter()
         towers = None if posterior_id is None else self.posterior(posterior_id)
         prior = space.prior() if towers is None else self._prior(towers)
-        posterior = load_adapter(self._project.config.adapter, space.scale).fit(x[rows], y, prior)
+        class_ids = [each.id for each in self._vectors.classes]
+        start = start_of(
+            self._workspace, self._project, watermark, space.fingerprint, posterior_id, class_ids
+        )
+        posterior = load_adapter(self._project.config.adapter, space.scale).fit(x[rows], y, prior, start)
         made = Fit(
             posterior,
             prior,

@@ -32,7 +32,7 @@ from probal.session.engine import Engine, Fit
 from probal.session.measure import HeldOut, measure, pool_uncertainty
 from probal.session.prepare import prepare
 from probal.session.proposals import describe
-from probal.session.snapshot import write_snapshot
+from probal.session.snapshot import snapshot_path, write_snapshot
 from probal.session.space import unit_rows
 from probal.session.target import NEIGHBOURS, TARGET_STRATEGY, Aim, find_target
 from probal.session.vectors import ProjectVectors
@@ -227,7 +227,7 @@ class Session:
     # -- what the steps keep -----------------------------------------------------------------------------
 
     def _snapshot_path(self, index: int) -> Path:
-        return self.workspace.snapshots_dir / str(self.project.id) / f"round-{index:05d}.safetensors"
+        return snapshot_path(self.workspace, self.project, index)
 
     def _save_snapshot(self, written: Round, fit: Fit) -> None:
         """The posterior, and its predictions for the held-out images so that old rounds can be measured."""

@@ -17,7 +17,7 @@ from probal.session.ambiguity import project_probvlm, with_score
 from probal.session.by_hand import begin_with
 from probal.session.engine import Engine
 from probal.session.loop import Session
-from probal.session.snapshot import read_held_out
+from probal.session.snapshot import read_held_out, snapshot_path
 from probal.session.vectors import ProjectVectors
 from probal.store import Store
 from probal.types import ClassInfo, CurrentLabel, Role, Round
@@ -93,8 +93,7 @@ def replay(session: Session, index: int) -> Replay:
         raise UserError(
             f"round {index} was aimed at a target, whose images are not on record: it cannot be replayed"
         )
-    path = session.workspace.snapshots_dir / str(project.id) / f"round-{index:05d}.safetensors"
-    saved = read_held_out(path)
+    saved = read_held_out(snapshot_path(session.workspace, project, index))
     workspace = copy.copy(session.workspace)
     workspace.store = PastStore(store, of, None if saved is None else saved.class_ids.tolist())
     then = replace(project, config=replace(project.config, adapter=of.config["adapter"]))

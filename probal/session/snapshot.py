@@ -11,9 +11,16 @@ import torch
 from torch import Tensor
 
 from probal.tensor_file import read_tensors, write_tensors
+from probal.types import Project
+from probal.workspace import Workspace
 
 FORMAT = "probal-round-1"
 _IDS, _PROBABILITIES, _CLASSES = "held_out_ids", "held_out_probabilities", "class_ids"
+
+
+def snapshot_path(workspace: Workspace, project: Project, index: int) -> Path:
+    """Where the model of a round lies."""
+    return workspace.snapshots_dir / str(project.id) / f"round-{index:05d}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -63,5 +70,20 @@ def read_held_out(path: Path) -> HeldOutPredictions | None:
     """The predictions in a snapshot; None where the file is gone (a workspace moved without its snapshots)."""
     if not path.exists():
         return None
-    saved, _ = read_tensors(path, FORMAT, "a round's model", "delete it, the store keeps what was measured")
+    saved = _read(path)
     return HeldOutPredictions(*(saved[name].numpy() for name in (_IDS, _CLASSES, _PROBABILITIES)))
+
+
+def read_fit(path: Path, class_ids: Sequence[int]) -> dict[str, Tensor] | None:
+    """The posterior's tensors in a snapshot; None where the file is gone or the model is of other classes."""
+    if not path.exists():
+        return None
+    saved = _read(path)
+    if saved[_CLASSES].tolist() != list(class_ids):
+        return None
+    return {name: value for name, value in saved.items() if name not in (_IDS, _PROBABILITIES, _CLASSES)}
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    saved, _ = read_tensors(path, FORMAT, "a round's model", "delete it, the store keeps what was measured")
+    return saved

@@ -22,7 +22,7 @@ class AdapterLearner:
         self._strategy, self._adapter = strategy, adapter
         self._choose = find_strategy(strategy)
         self._module = type(load_adapter(adapter, 1.0)).__module__
-        self._posterior: AdapterPosterior
+        self._posterior: AdapterPosterior | None = None
 
     def identity(self) -> Mapping[str, str]:
         code = code_digest((self._choose.__module__, self._module, "probal.simulate.play", __name__))
@@ -31,14 +31,18 @@ class AdapterLearner:
     def fit(self, now: Round) -> None:
         x = torch.from_numpy(now.x[now.rows])
         prior = GaussianEmbedding(torch.from_numpy(now.prototypes))
-        self._posterior = load_adapter(self._adapter, now.scale).fit(x, torch.from_numpy(now.labels), prior)
+        start = None if self._posterior is None else self._posterior.tensors()
+        adapter = load_adapter(self._adapter, now.scale)
+        self._posterior = adapter.fit(x, torch.from_numpy(now.labels), prior, start)
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        assert self._posterior is not None
         return uncertainty(self._posterior.logits(torch.tensor(x))).predictive.numpy()
 
     def query(self, now: Round, batch: int) -> np.ndarray:
         """The strategy itself, without the reasons that `propose` adds: nobody reads them here."""
         x, posterior = torch.tensor(now.x), self._posterior
+        assert posterior is not None
         rows, labels, flagged = map(torch.from_numpy, (now.rows, now.labels, now.flagged))
         state = AcquisitionState(x, posterior.logits(x), rows, labels, flagged, posterior.joint)
         # flags count: a batch that was flagged whole must not be drawn from the same stream again

@@ -23,8 +23,8 @@ def test_covariance_and_determinant_are_the_dense_ones(shape: tuple[int, int, in
     offset, phi, y = problem(*shape)
     _, r, c = shape
     gains = torch.linspace(0.5, 1.5, c, dtype=torch.float64) if uneven else torch.ones(c, dtype=torch.float64)
-    mode = find_mode(offset, phi, y, gains=gains)
-    dense = hessian(offset, phi, y, gains, mode.weights)
+    mode = find_mode(offset, phi @ phi.T, y, gains=gains)
+    dense = hessian(offset, phi, y, gains, phi.T @ mode.representer * gains)
     dual = factor(phi @ phi.T, mode.probs, gains)
     assert dual.log_det == pytest.approx(float(torch.logdet(dense)), abs=1e-6)
     assert log_evidence(mode, dual) == pytest.approx(mode.log_joint - 0.5 * dual.log_det, abs=1e-12)
@@ -46,7 +46,7 @@ def test_evidence_is_the_integral_where_laplace_is_nearly_exact() -> None:
     log_p = torch.log_softmax(offset + phi @ b, -1)
     likelihood = log_p.gather(-1, y.expand(len(b), 5)[..., None]).squeeze(-1).sum(1)
     truth = torch.logsumexp(likelihood, 0) - torch.log(torch.tensor(float(len(b))))
-    mode = find_mode(offset, phi, y)
+    mode = find_mode(offset, phi @ phi.T, y)
     dual = factor(phi @ phi.T, mode.probs, torch.ones(3, dtype=torch.float64))
     assert log_evidence(mode, dual) == pytest.approx(float(truth), abs=0.02)
 
@@ -59,8 +59,8 @@ def test_many_labels_keep_nearly_all_of_what_tells_classes_apart() -> None:
     y = torch.arange(n) % c
     phi = 1.5 * centres[y] + torch.randn(n, r, generator=g, dtype=torch.float64)
     offset, gains = torch.zeros(n, c, dtype=torch.float64), torch.ones(c, dtype=torch.float64)
-    mode = find_mode(offset, phi, y)
-    inverse = torch.linalg.inv(hessian(offset, phi, y, gains, mode.weights)).reshape(r, c, r, c)
+    mode = find_mode(offset, phi @ phi.T, y)
+    inverse = torch.linalg.inv(hessian(offset, phi, y, gains, phi.T @ mode.representer)).reshape(r, c, r, c)
     images = torch.randn(40, r, generator=g, dtype=torch.float64)
     between = torch.einsum("ir,rcse,is->ice", images, inverse, images)
     centre = torch.eye(c, dtype=torch.float64) - 1 / c
