@@ -8,6 +8,7 @@ import streamlit as st
 
 from probal import support_set
 from probal.errors import UserError
+from probal.ui.backup_view import backup_form
 from probal.ui.context import empty_state, open_workspace, require_project
 from probal.ui.export_view import (
     choose_formats,
@@ -27,6 +28,7 @@ if not rows:
     empty_state("No labels yet", "Label some images first; they can leave from here at any time.")
     if st.button("Label", type="primary", icon=":material/keyboard:"):
         st.switch_page("label.py", query_params={"project": project.name})
+    backup_form(workspace, project)
     st.stop()
 
 problem = None
@@ -54,4 +56,5 @@ if st.button("Export", type="primary", icon=":material/archive:", disabled=not c
             st.warning(f"`{path}` was left out: {reason}")
         offer_download(folder)
 model_files(workspace.store, project)
+backup_form(workspace, project)
 past_exports(workspace.store.exports(project.id))

@@ -6,8 +6,10 @@ import streamlit as st
 
 from probal import labeling
 from probal.types import ImageState, JobKind, Project
+from probal.ui.backup_view import restore_form
 from probal.ui.context import current_project, open_workspace
 from probal.ui.first_guesses import start_sentence
+from probal.ui.import_view import import_form
 from probal.ui.new_project import new_project_form
 from probal.ui.pool_view import gallery, job_line, numbers, problem_files
 
@@ -36,12 +38,15 @@ if project is None or st.session_state.get("adding"):
     st.title("New project", anchor=False)
     st.write("A folder of images and a list of class names are all it takes.")
     new_project_form()
+    restore_form()
     if project is not None and st.button("Back to the project", type="tertiary"):
         st.session_state.pop("adding")
         st.rerun()
     st.stop()
 
 st.title(project.name, anchor=False)
+if said := st.session_state.pop("pool-said", None):
+    st.success(said, icon=":material/check:")
 place = (
     f"Images in `{project.config.image_root}`" if project.config.image_root else "Vectors without pictures"
 )
@@ -68,6 +73,8 @@ with st.container(horizontal=True):
         st.rerun()
 
 images = store.images(project.id)
+if images:
+    import_form(store, project)
 readable = [image for image in images if image.state is ImageState.OK]
 if readable:
     gallery(project, readable)

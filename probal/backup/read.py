@@ -58,7 +58,7 @@ def restore(
         name = name or str(manifest["project"])
         if any(each.name == name for each in workspace.store.projects()):
             raise UserError(
-                f"there is a project named {name!r} already, and nothing is overwritten: give another with --name"
+                f"there is a project named {name!r} already, and nothing is overwritten: give it another name"
             )
         root = _image_root(workspace, manifest, images)
         report(0, 0, "Checking the file")
@@ -77,7 +77,7 @@ def restore(
     store = workspace.store
     known = {image.content_hash for image in store.images(project.id, state=ImageState.OK)}
     found = known
-    if scanned is not None and manifest["encoder"] is not None and not _is_own(project):
+    if scanned is not None and not _is_own(project):
         store.sync_images(project.id, scanned)
         found = known & {each.content_hash for each in scanned}
     if stored < len(known) or len(found) < len(known):
@@ -156,7 +156,7 @@ def _image_root(workspace: Workspace, manifest: Mapping[str, Any], images: Path 
         return None
     root = Path(manifest["image_root"])
     if not root.is_dir():
-        raise UserError(f"the images lay in {root}, which is not here: say where they are with --images DIR")
+        raise UserError(f"the images lay in {root}, which is not here: give the folder they are in")
     return workspace.image_root(root)
 
 

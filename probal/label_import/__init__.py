@@ -1,6 +1,6 @@
 """Labels from elsewhere into a project: read in any format that leaves it, matched, and made into events."""
 
-from probal.label_import.events import label_events, undo_events
+from probal.label_import.events import label_events, missing_events, undo_events
 from probal.label_import.match import Match, match, require_all, resolve
 from probal.label_import.read import read_labels
 from probal.label_import.rows import LabelsFile, Row
@@ -12,6 +12,7 @@ __all__ = [
     "Row",
     "label_events",
     "match",
+    "missing_events",
     "read_labels",
     "read_labels_file",
     "require_all",

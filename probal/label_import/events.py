@@ -35,18 +35,35 @@ def label_events(
     ]
 
 
-def undo_events(imported: Sequence[Event], log: Iterable[StoredEvent]) -> list[Event]:
-    """Undoes of those events of an import that are stored and stand."""
-    stored = {one.event.event_id: one for one in log if one.active}
-    found = [stored[event.event_id] for event in imported if event.event_id in stored]
+def missing_events(imported: Sequence[Event], log: Sequence[StoredEvent]) -> list[Event]:
+    """What stores an import: its events that are not in the log, and redoes of those that were taken back."""
+    stored = {one.event.event_id: one for one in log}
+    undoes = {
+        one.event.target_event_id: one.event
+        for one in log
+        if one.active and one.event.kind is EventKind.UNDO and one.event.target_event_id is not None
+    }
     return [
-        Event(
-            event_id=str(uuid.uuid5(_NAMESPACE, f"undo/{one.event.event_id}")),
-            kind=EventKind.UNDO,
-            annotator=one.event.annotator,
-            seq=seq,
-            image_id=one.event.image_id,
-            target_event_id=one.event.event_id,
-        )
-        for seq, one in enumerate(found)
+        event if event.event_id not in stored else _turn(EventKind.REDO, undoes[event.event_id], event, log)
+        for event in imported
+        if event.event_id not in stored or event.event_id in undoes
     ]
+
+
+def undo_events(imported: Sequence[Event], log: Sequence[StoredEvent]) -> list[Event]:
+    """Undoes of those events of an import that are stored and stand."""
+    stored = {one.event.event_id: one.event for one in log if one.active}
+    found = [stored[event.event_id] for event in imported if event.event_id in stored]
+    return [_turn(EventKind.UNDO, event, event, log) for event in found]
+
+
+def _turn(kind: EventKind, target: Event, label: Event, log: Sequence[StoredEvent]) -> Event:
+    """An undo or redo of `target`; with the log's length in its id, since it may come again later."""
+    return Event(
+        event_id=str(uuid.uuid5(_NAMESPACE, f"{kind}/{target.event_id}/{len(log)}")),
+        kind=kind,
+        annotator=target.annotator,
+        seq=label.seq,
+        image_id=target.image_id,
+        target_event_id=target.event_id,
+    )

@@ -228,7 +228,7 @@ def test_what_is_no_backup_or_damaged_leaves_nothing(
         with pytest.raises(UserError, match=message):
             restore(other, file)
     shutil.move(tmp_path / "images", tmp_path / "gone")
-    with pytest.raises(UserError, match="which is not here: say where they are with --images DIR"):
+    with pytest.raises(UserError, match="which is not here: give the folder they are in"):
         restore(other, good)
     assert [each.name for each in other.store.projects()] == ["older"]
     assert [each.name for each in other.snapshots_dir.iterdir()] == ["1"]

@@ -19,7 +19,7 @@ def test_to_another_workspace_with_the_images_elsewhere(prepared, images, truth,
     there = tmp_path / "there"
     refused = invoke(there, "restore", tmp_path / "p.probal")
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
-    assert "say where they are with --images DIR" in refused.stderr
+    assert "give the folder they are in" in refused.stderr
     back = invoke(there, "restore", tmp_path / "p.probal", "--images", tmp_path / "moved", "--name", "q")
     assert back.exit_code == 0
     assert "Project q is back: 100 of its 100 images were found." in back.stderr

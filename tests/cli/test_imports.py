@@ -52,6 +52,12 @@ def test_an_export_comes_back_twice_is_once_and_undo_takes_it_away(format, prepa
     assert found == {}
     assert events == before[1] + 8, "the log keeps both"
 
+    for _ in range(2):  # taken back is not lost: the same file brings it again, as often as one likes
+        assert "8 new labels" in prepared("import", "p", tmp_path / "out", "--annotator", "bob").stderr
+        assert labels()[0] == before[0]
+        assert "8 labels taken back" in prepared("import", "p", tmp_path / "out", "--undo").stderr
+        assert labels()[0] == {}
+
 
 def test_whose_labels_they_are(prepared, truth, labels, tmp_path):
     (a, b), folder = list(truth)[:2], tmp_path / "l.jsonl"

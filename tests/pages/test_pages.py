@@ -160,6 +160,7 @@ def test_the_pool_page_counts_and_lists_what_it_found(ready: Make) -> None:
     numbers = {metric.label: metric.value for metric in app.metric}
     assert numbers == {"Images": "30", "Labeled": "0", "Set aside": "5", "Unreadable": "1", "Duplicates": "1"}
     assert [expander.label for expander in app.expander] == [
+        "Labels you have already",
         "Files that cannot be read (1)",
         "Duplicates (1)",
     ]
