@@ -31,19 +31,20 @@ def page(workspace: Workspace, project: Project, request: GridRequest) -> GridRe
         message = NO_PREDICTIONS if begun else views.queue_state(store, project, False)[1]
         return GridResponse(class_id=None, classes=[], items=[], message=message)
     waiting = _waiting(workspace, project, predictions, request.keep)
-    chosen = request.class_id if request.class_id is not None else _surest(predictions, waiting, request.n)
-    rows = waiting.get(chosen or 0, np.empty(0, np.int64))
-    ids = predictions.records["image_id"][rows].tolist()
-    leased = store.lease_images(
-        project.id,
-        annotator,
-        WINDOW.format(request.client),
-        ids,
-        request.n,
-        datetime.now(UTC),
-        request.keep,
-    )
-    row_of = dict(zip(ids, rows.tolist(), strict=True))
+    chosen, leased, row_of = None, [], {}
+    # others may hold all that is left of a class; then the next surest has a page
+    for chosen in (
+        _surest_first(predictions, waiting, request.n) if request.class_id is None else [request.class_id]
+    ):
+        rows = waiting.get(chosen, np.empty(0, np.int64))
+        ids = predictions.records["image_id"][rows].tolist()
+        row_of = dict(zip(ids, rows.tolist(), strict=True))
+        window = WINDOW.format(request.client)
+        leased = store.lease_images(
+            project.id, annotator, window, ids, request.n, datetime.now(UTC), request.keep
+        )
+        if leased:
+            break
     return GridResponse(
         class_id=chosen,
         classes=[GridClass(class_id=each, waiting=len(found)) for each, found in waiting.items()],
@@ -80,11 +81,11 @@ def _waiting(
 ANSWERS = frozenset({EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE, EventKind.FLAG})
 
 
-def _surest(predictions: PoolPredictions, waiting: Mapping[int, np.ndarray], n: int) -> int | None:
-    """The class whose first page holds most images that are right, in expectation."""
+def _surest_first(predictions: PoolPredictions, waiting: Mapping[int, np.ndarray], n: int) -> list[int]:
+    """The classes with images, that first whose first page holds most images that are right, in expectation."""
     p = predictions.records["p"]
-    expected = {each: float(p[rows[:n], 0].sum()) for each, rows in waiting.items()}
-    return max(expected, key=lambda each: expected[each], default=None)
+    expected = {each: float(p[rows[:n], 0].sum()) for each, rows in waiting.items() if len(rows)}
+    return sorted(expected, key=lambda each: -expected[each])
 
 
 def _predicted(predictions: PoolPredictions, row: int) -> list[tuple[int, float]]:

@@ -94,6 +94,20 @@ def test_two_people_get_different_images_and_the_labeler_none_of_them(
     assert len(set(ids)) == len(ids)
 
 
+def test_where_somebody_has_all_of_the_surest_class_the_next_has_a_page(
+    client: TestClient, workspace: Workspace, ready: Make
+) -> None:
+    project = ready()
+    pool = pool_of(workspace, project)
+    predict(workspace, project, pool, [(0.7, 0.95, 0.8)[i % 3] for i in range(len(pool))])
+    classes = [each.id for each in workspace.store.classes(project.id)]
+    pages = [grid(client, annotator=name) for name in ("ada", "ben", "cleo", "dan")]
+    assert [page["class_id"] for page in pages[:3]] == [classes[1], classes[2], classes[0]]
+    assert len({item["image_id"] for page in pages for item in page["items"]}) == len(pool)
+    assert pages[3]["items"] == []
+    assert "nobody has" in pages[3]["message"]
+
+
 def test_before_any_round_the_answer_says_so(client: TestClient, ready: Make) -> None:
     ready()
     page = grid(client)
