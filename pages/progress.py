@@ -66,6 +66,8 @@ with tabs[4]:
     progress_view.pace(store, project)
 with tabs[5]:
     columns = {"Proposed": st.column_config.DatetimeColumn(format="distance")}
+    if status.decision is not None:
+        st.write(f"How the latest images were chosen: {status.decision}")
     st.dataframe(rounds_table(rounds, metrics), hide_index=True, column_config=columns)
 if status.labels or metrics:
     choose_picture_format()

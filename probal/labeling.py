@@ -92,6 +92,10 @@ class ProjectStatus:
     """The advice whether to stop, as `StoppingAdvice.to_dict`; None before the first measurement."""
     drift: Mapping[str, Any] | None
     """How images added later differ from the first, as `Drift.to_dict`; None while they are too few."""
+    decision: str | None
+    """How the latest round's images were chosen, in a sentence; None where the strategy has nothing to tell."""
+    decided: Mapping[str, float] | None
+    """The numbers behind it, see `probal.acquisition.herding`."""
     job: JobStatus | None
     created_at: str
     """ISO 8601, UTC."""
@@ -246,6 +250,8 @@ def status(store: Store, project: Project) -> ProjectStatus:
         },
         stopping=None if advised is None else advised.to_dict(),
         drift=None if drifted is None else drifted.to_dict(),
+        decision=None if latest is None else advice.decision(latest),
+        decided=None if latest is None else latest.config.get("decided"),
         job=_job(store, project),
         created_at=project.created_at.isoformat(),
     )

@@ -6,7 +6,7 @@ Shapes use the glossary of `probal.types`. Strategies work on row numbers; the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -50,6 +50,8 @@ class AcquisitionState:
     """What `joint` is asked about in place of unit rows, where images carry a noise of their own."""
     probvlm_score: Tensor | None = None  # [N] nats, `probal.probvlm.acquisition_score`
     """None where no ProbVLM is trained, or no strategy asks for it."""
+    decided: dict[str, float] = field(default_factory=dict)
+    """What the strategy decided about this batch as a whole, in numbers: it writes, the round's record reads."""
 
     @property
     def n_classes(self) -> int:

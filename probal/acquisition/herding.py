@@ -46,8 +46,26 @@ def herding(state: AcquisitionState, batch: int, generator: torch.Generator) -> 
     best = state.uncertainty.predictive[rows].topk(2, dim=1).values.float()  # [m,2]
     doubt = (1 - (best[:, 0] - best[:, 1])).clamp(min=_FLOOR)
     phase = "coverage" if float(doubt.mean()) > _KNOWS_NOTHING else "uncertainty"
+    state.decided.update(_decided(radius, reached, doubt))
     picked = greedy(kernel, reached, doubt, batch)
     return [Choice(int(rows[at]), gain, phase) for at, gain in picked]
+
+
+def _decided(radius: float, reached: Tensor, doubt: Tensor) -> dict[str, float]:
+    """For the round's record, over the m images that count; shares and doubts in [0, 1].
+
+    `reach` is the cosine, mean taken out, down to which a label covers more than 1/e of an image. `counting` is the
+    share of equally doubted images that would weigh as much, (Σ doubt)² / (m Σ doubt²): 1 is coverage alone.
+    """
+    total = float(doubt.sum())
+    return {
+        "reach": 1 - radius / 2,
+        "covered": float(reached.mean()),
+        "doubt": total / len(doubt),
+        "doubt_covered": float(doubt @ reached) / total,
+        "counting": total**2 / (len(doubt) * float(doubt.square().sum())),
+        "looked_at": len(doubt),
+    }
 
 
 def greedy(kernel: Tensor, reached: Tensor, doubt: Tensor, batch: int) -> list[tuple[int, float]]:

@@ -149,6 +149,8 @@ def _print_status(found: ProjectStatus) -> None:
     shown.add_row("accuracy", accuracy_line(accuracy) if accuracy else "not measured yet")
     if found.stopping is not None:
         shown.add_row("advice", "\n".join([found.stopping["sentence"], *found.stopping["reasons"]]))
+    if found.decision is not None:
+        shown.add_row("choice", found.decision)
     if found.drift is not None and found.drift["warning"]:
         shown.add_row("warning", found.drift["warning"])
     if found.job is not None:

@@ -154,6 +154,7 @@ class Session:
                 **fit.posterior.hyperparameters(),
                 **fit.facts(),
                 **found.facts,
+                **({"decided": state.decided} if state.decided else {}),
                 **({"by_hand": {"image_ids": by_hand}} if by_hand else {}),
             },
             encoder_fingerprint=self._vectors.space.fingerprint,

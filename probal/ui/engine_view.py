@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from probal import orders
+from probal import advice, orders
 from probal.errors import UserError
 from probal.orders import PosteriorOrder
 from probal.store import Store
@@ -39,6 +39,9 @@ def choices(store: Store, project: Project) -> None:
             key=f"strategy {project.id}",
         )
         st.caption(STRATEGIES[strategy][1])
+        latest = store.latest_round(project.id)
+        if latest is not None and latest.strategy == strategy and (said := advice.decision(latest)):
+            st.caption(f"In the latest round: {said}")
     with right:
         adapter = st.selectbox(
             "What learns from your labels",

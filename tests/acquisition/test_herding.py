@@ -88,3 +88,17 @@ def test_a_large_pool_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     state = blobs([60, 40, 20, 1], [False] * 4)
     assert len(set(asked(state, 10))) == 10
     assert len(set(asked(state, 50))) == 50
+
+
+def test_what_was_decided_is_left_in_the_state() -> None:
+    """Two blobs, one of them certain: half of the images count, and a label in the doubtful one covers them."""
+    before = blobs([20, 20], [False, True])
+    propose("herding", before, 2, torch.Generator().manual_seed(0))
+    assert before.decided["covered"] == before.decided["doubt_covered"] == 0
+    assert before.decided["looked_at"] == 40
+    assert before.decided["doubt"] == pytest.approx(0.5, abs=0.01)
+    assert before.decided["counting"] == pytest.approx(0.5, abs=0.01)
+    assert -1 < before.decided["reach"] < 1
+    after = AcquisitionState(before.embeddings, before.logits, torch.tensor([0]), torch.tensor([0]), NONE)
+    propose("herding", after, 2, torch.Generator().manual_seed(0))
+    assert after.decided["doubt_covered"] > after.decided["covered"] > 0.05

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from probal.errors import UserError
+from probal.labeling import status
 from probal.session import Session
 from probal.session.snapshot import read_held_out
 from probal.types import Event, EventKind, ImageState, JobKind, JobState, Role
@@ -29,6 +30,26 @@ def test_preparation_ends_with_a_proposed_round_and_a_blind_audit(session: Sessi
     audit = set(audit_ids(session))
     assert not audit & {proposal.image_id for proposal in proposals}
     assert all(sum(p for _, p in each.predicted) == pytest.approx(1, abs=1e-4) for each in proposals)
+
+
+def test_what_auto_decided_stands_in_the_round_and_is_told(session: Session, truth: dict[str, str]) -> None:
+    before = status(session.store, session.project)
+    assert before.decision is not None
+    assert before.decision.startswith("No label covers anything yet")
+    first = session.store.latest_round(session.project.id)
+    assert first is not None
+    label(session, truth, [each.image_id for each in session.store.proposals(first.id)])
+    session.propose()
+    after = status(session.store, session.project)
+    assert before.decided is not None
+    assert after.decided is not None
+    assert before.decided["covered"] == 0 < after.decided["covered"] < 1
+    assert after.decision is not None
+    assert after.decision.startswith(
+        f"Labels so far cover {after.decided['covered']:.0%} of the other images"
+    )
+    session.propose(strategy="random")
+    assert status(session.store, session.project).decided is None
 
 
 def test_preparing_again_changes_nothing(session: Session) -> None:
