@@ -6,22 +6,34 @@ which a class's labels no longer count (`reopened_row`); taking either back rest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from probal.errors import UserError
 from probal.store.base import utc_now
-from probal.store.labels import refresh_open
+from probal.store.labels import LABELING, is_undone, refresh_open
 from probal.store.projects import read_classes
-from probal.store.repository import AnyRow, Repository
+from probal.store.repository import PROJECT, AnyRow, Repository, chunks
 from probal.store.schema import annotation, class_, class_change, proposal
 from probal.types import ClassInfo
 
 FIELDS = ("name", "prompt", "key", "position", "archived", "color", "merged_into", "reopened_row")
+_BEFORE = (
+    select(annotation.c.image_id, class_.c.name)
+    .join(class_, class_.c.id == annotation.c.class_id)
+    .where(
+        annotation.c.project_id == PROJECT,
+        annotation.c.image_id.in_(bindparam("some", expanding=True)),
+        annotation.c.kind.in_(LABELING),
+        annotation.c.id <= class_.c.reopened_row,
+        ~is_undone(annotation),
+    )
+    .order_by(annotation.c.id)
+)
 Row = Mapping[str, Any]
 """Columns of a class by name, all of `FIELDS` or those that change."""
 
@@ -123,6 +135,15 @@ class Classes(Repository):
         with self._db.read() as connection:
             known = read_classes(connection, project_id, archived=True)
         return {each.id: each.merged_into or each.id for each in known}
+
+    def classes_before(self, project_id: int, image_ids: Iterable[int]) -> dict[int, str]:
+        """What images were labeled before their class asked for them again, by image id: its name as of now."""
+        found: dict[int, str] = {}
+        with self._db.read() as connection:
+            for some in chunks(image_ids):
+                rows = connection.execute(_BEFORE, {"project_id": project_id, "some": some})
+                found |= {row.image_id: row.name for row in rows}  # the last one stays
+        return found
 
     def class_names_ever(self, project_id: int) -> dict[str, int]:
         """Class id by every name that a class has or had; a name that moved on is its latest owner's."""

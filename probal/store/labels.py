@@ -46,10 +46,14 @@ _UNTIL: BindParameter[int] = bindparam("until", type_=BigInteger)
 
 
 def is_void(event: FromClause, until: bool = False) -> ColumnElement[bool]:
-    """Whether a row of annotation or an alias of it is undone; with `until`, as of that parameter."""
+    """Whether a row of annotation or an alias of it counts no more; with `until`, as of that parameter."""
+    return or_(is_undone(event, until), _reopened(event, until))
+
+
+def is_undone(event: FromClause, until: bool = False) -> ColumnElement[bool]:
+    """Whether somebody took it back, and did not think better of that."""
     redone = exists().where(_REDO.c.target_id == _UNDO.c.id, _upto(_REDO, until))
-    undone = exists().where(_UNDO.c.target_id == event.c.id, _upto(_UNDO, until), ~redone)
-    return or_(undone, _reopened(event, until))
+    return exists().where(_UNDO.c.target_id == event.c.id, _upto(_UNDO, until), ~redone)
 
 
 def answered(image_id: ColumnElement[int], after: ColumnElement[int] | int = 0) -> ColumnElement[bool]:

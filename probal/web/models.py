@@ -73,7 +73,7 @@ class Why(BaseModel):
 
 
 class Item(BaseModel):
-    """One image to label; an audit image has neither `predicted` nor `why`, nor these keys."""
+    """One image to label; an audit image has neither `predicted`, `why` nor `was`, nor these keys."""
 
     image_id: int
     proposal_id: int | None
@@ -83,6 +83,8 @@ class Item(BaseModel):
     predicted: list[tuple[int, float]] | None = None
     """(class id, probability), likeliest first."""
     why: Why | None = None
+    was: str | None = None
+    """Class it was labeled before that class asked for its images again; only beside a prediction."""
 
 
 class Progress(BaseModel):

@@ -42,10 +42,18 @@ def items(store: Store, project: Project, leased: Sequence[LeaseItem], token: st
     nearest = {item.why.nearest_labeled for item in leased if item.why is not None}
     found = store.labels_of(project.id, [image_id for image_id in nearest if image_id is not None])
     labels = {image_id: label.class_id for image_id, label in found.items()}
-    return [_item(store, project, item, labels, token) for item in leased]
+    was = store.classes_before(project.id, [item.image_id for item in leased if item.predicted is not None])
+    return [_item(store, project, item, labels, was, token) for item in leased]
 
 
-def _item(store: Store, project: Project, item: LeaseItem, labels: Mapping[int, int], token: str) -> Item:
+def _item(
+    store: Store,
+    project: Project,
+    item: LeaseItem,
+    labels: Mapping[int, int],
+    was: Mapping[int, str],
+    token: str,
+) -> Item:
     bare = Item(
         image_id=item.image_id,
         proposal_id=item.proposal_id,
@@ -57,7 +65,9 @@ def _item(store: Store, project: Project, item: LeaseItem, labels: Mapping[int, 
     fields = dict(bare)
     fields["predicted"] = list(item.predicted)
     fields["why"] = _why(store, project, item.why, labels, token)
-    return Item(**{name: fields[name] for name in (*bare.model_fields_set, "predicted", "why")})
+    fields["was"] = was.get(item.image_id)
+    told = ("predicted", "why", "was") if item.image_id in was else ("predicted", "why")
+    return Item(**{name: fields[name] for name in (*bare.model_fields_set, *told)})
 
 
 def _why(store: Store, project: Project, reason: Reason, labels: Mapping[int, int], token: str) -> Why:

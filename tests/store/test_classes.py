@@ -146,6 +146,22 @@ def test_a_split_by_hand_is_labels(world: World, editor: ClassEditor):
 
 
 NAMES = ["cat", "dog", "cow", "ox", "elk"]
+
+
+def test_what_an_image_was_is_told_while_it_is_asked_for_again(world: World, editor: ClassEditor):
+    a, b, c, d = world.pool[:4]
+    world.accept(world.label(a, at=0), world.label(b, at=0), world.label(c, at=1), world.label(d, at=0))
+    taken_back = world.label(c, at=0)
+    world.accept(taken_back, world.undo(taken_back))
+    assert editor.store.classes_before(world.id, world.pool) == {}
+    editor.merge("cat", "dog")
+    editor.reopen("dog")
+    assert editor.store.classes_before(world.id, [a, c]) == {a: "cat", c: "dog"}
+    editor.restore("cat")
+    editor.rename("cat", "lynx")
+    assert editor.store.classes_before(world.id, world.pool) == {a: "lynx", b: "lynx", c: "dog", d: "lynx"}
+
+
 KINDS = ["add", "rename", "merge", "archive", "restore", "reopen", "move", "key", "prompt"]
 steps = st.lists(
     st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES), st.sampled_from(NAMES), st.integers(0, 5)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from probal.classes import ClassEditor
 from probal.types import EventKind, Project, Role
 from probal.workspace import Workspace
 from tests.drawn import propose_all
@@ -117,6 +118,32 @@ def test_a_new_round_replaces_what_waits_but_not_what_is_on_screen(
         assert strike(page, "1") not in reserve
     audit = {each.id for each in store.images(project.id, role=Role.AUDIT)}
     assert all(strike(page, "1") in {*reserve, *audit} for _ in range(6))
+
+
+def test_an_image_that_is_asked_for_again_says_what_it_was(
+    page: Page, harness: Harness, workspace: Workspace
+) -> None:
+    store, project = harness.store, harness.project
+    for _ in range(12):
+        strike(page, "1")
+    saved(page)
+    audit = {each.id for each in store.images(project.id, role=Role.AUDIT)}
+    before = harness.labels()
+    assert before.keys() & audit
+    ClassEditor(store, project).reopen("circle")
+    propose_all(workspace, project)
+    page.reload()
+    told = {}
+    for _ in range(16):
+        ribbon = page.locator(".pal-ribbon")
+        image = painted(page)
+        told[image] = ribbon.inner_text() if ribbon.is_visible() else None
+        strike(page, "2")
+    again = {image: text for image, text in told.items() if image in before}
+    assert {text for image, text in again.items() if image not in audit} == {
+        "Was “circle” before the classes changed"
+    }
+    assert {text for image, text in told.items() if image in audit or image not in before} == {None}
 
 
 @pytest.fixture

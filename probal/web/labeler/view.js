@@ -100,7 +100,8 @@ class View {
   /** For those who do not see it: what was answered last, and what is on screen now. */
   tell(entry) {
     const top = entry.item.predicted?.[0];
-    const next = top ? `Next image: ${this.names.get(top[0]) ?? "unknown"}, ${percent(top[1])} sure.` : "Next image, without a suggestion.";
+    const was = entry.item.was ? ` It was labeled ${entry.item.was}.` : "";
+    const next = top ? `Next image: ${this.names.get(top[0]) ?? "unknown"}, ${percent(top[1])} sure.${was}` : "Next image, without a suggestion.";
     const last = entry.answers.at(-1);
     this.say(last ? `Looking back. ${this.describe(last)}.` : [this.lastSaid, next].filter(Boolean).join(". "));
     this.lastSaid = undefined;
@@ -162,14 +163,16 @@ class View {
     }
   }
 
-  /** Looking back at an answered image: what it was given, and how to go on. */
+  /** Looking back at an answered image: what it was given, and how to go on; else what it was before a split. */
   paintChosen(entry) {
     const last = entry.answers.at(-1);
     for (const [id, { button }] of this.buttons) {
       button.setAttribute("aria-pressed", String(last !== undefined && last.class_id === id));
     }
-    this.ribbon.hidden = last === undefined;
+    const { was } = entry.item;
+    this.ribbon.hidden = last === undefined && !was;
     if (last !== undefined) this.ribbon.textContent = `${this.describe(last)} · press a key to change it, → to go on`;
+    else if (was) this.ribbon.textContent = `Was “${was}” before the classes changed`;
   }
 
   describe(event) {
