@@ -5,7 +5,7 @@ What `Session` does, without a store: the same draw, strategies, adapters, cross
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,10 @@ def replicate(of: World, setting: Setting, seed: int) -> dict[str, Any]:
     labeled = torch.empty(0, dtype=torch.int64)  # rows of the pool
     nobody = torch.empty(0, dtype=torch.int64)
     seen, looks, calls, advised = 0, [], [], []
+    start: Mapping[str, Tensor] | None = None
     while True:
-        posterior = adapter.fit(x[pool[labeled]], y[pool[labeled]], prior)
+        posterior = adapter.fit(x[pool[labeled]], y[pool[labeled]], prior, start)
+        start = posterior.tensors()
         logits = posterior.logits(x)
         state = AcquisitionState(
             x[pool], logits.rows(pool), labeled, y[pool[labeled]], nobody, posterior.joint
