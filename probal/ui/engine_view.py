@@ -78,8 +78,8 @@ def encoder(project: Project) -> None:
     st.caption(
         "It turns each image into the vector that everything else works on, so a project keeps it: vectors of two "
         "encoders do not mix. To try another one, make a new project on the same folder and take the labels along: "
-        "export them here, import them there with probal label. The Progress page then shows both curves in one "
-        "figure."
+        "the page Export writes them, Labels you have already on the page Pool takes them in. The page Progress then "
+        "shows both curves in one figure."
     )
 
 

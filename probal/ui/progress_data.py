@@ -15,13 +15,28 @@ from probal.evaluation import (
     anytime_interval,
     spent_level,
 )
-from probal.types import ClassInfo, EventKind, Metric, StoredEvent
+from probal.types import ClassInfo, EventKind, Metric, Project, StoredEvent
 
 CONFUSION, CALIBRATION, UNSURE = "confusion", "debiased_ece", "pool_uncertainty"
 LONGEST_MS = 120_000
 """Time on one image that counts as work; beyond it somebody was away."""
 BLOCKS = 20
 _GIVEN = (EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE)
+
+
+def series_names(projects: Sequence[Project]) -> list[str]:
+    """What the projects of one chart are called: by name, and by strategy or encoder where these differ."""
+    differing = [
+        field
+        for field in ("strategy", "encoder")
+        if len({getattr(each.config, field) for each in projects}) > 1
+    ]
+    return [
+        f"{each.name} ({', '.join(getattr(each.config, field) for field in differing)})"
+        if differing
+        else each.name
+        for each in projects
+    ]
 
 
 @dataclass(frozen=True)

@@ -80,11 +80,13 @@ def curve(
         chosen = (
             st.multiselect("Compare with", names, placeholder="other projects", width=280) if names else []
         )
-    others = {name: store.metrics(store.project(name).id, ACCURACY) for name in chosen}
+    shown = [project, *(store.project(name) for name in chosen)]
+    called = dict(zip((each.id for each in shown), progress_data.series_names(shown), strict=True))
+    others = {called[each.id]: store.metrics(each.id, ACCURACY) for each in shown[1:]}
     projected = found.projected if found is not None and ahead else ()
-    figure = accuracy_curve(metrics, projected, others, project.name if chosen else "Accuracy", always)
+    figure = accuracy_curve(metrics, projected, others, called[project.id] if chosen else "Accuracy", always)
     series: dict[str, Sequence[Metric]] = {
-        project.name: points,
+        called[project.id]: points,
         "Random choice": latest_per_labels(metrics, CONTROL),
         **{name: latest_per_labels(theirs, ACCURACY) for name, theirs in others.items()},
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from probal.advice import DRIFT, STOPPING
 from probal.evaluation import Drift, Projection, StoppingAdvice, Verdict
 from probal.types import Metric
@@ -109,4 +111,15 @@ def test_projects_stand_on_one_chart(ready: Make, workspace: Workspace) -> None:
     assert not app.exception
     drawn = app.get("plotly_chart")[0].proto.spec
     for name in ("other", "shapes", "Projected", "Holds at every look"):
+        assert f'"name":"{name}"' in drawn
+
+
+def test_strategies_stand_on_one_chart_under_their_names(ready: Make, workspace: Workspace) -> None:
+    project, other = ready(), ready("other")
+    for each in (project, other):
+        measured(workspace, each.id)
+    workspace.store.update_config(other.id, replace(other.config, strategy="random"))
+    app = page("progress", "shapes").multiselect[0].select("other").run()
+    drawn = app.get("plotly_chart")[0].proto.spec
+    for name in ("other (random)", "shapes (auto)"):
         assert f'"name":"{name}"' in drawn
