@@ -23,8 +23,11 @@ class AdapterPosterior(Protocol):
         """Gaussian logits [N,C] of unit rows [N,D], or of embeddings that carry a variance."""
         ...
 
-    def joint(self, images: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
-        """K draws of the logits of unit rows [N,D] together, [N,K,C]: draw k has one θ_k for all images."""
+    def joint(self, images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:
+        """K draws of the logits of all images together, [N,K,C]: draw k has one θ_k for all of them.
+
+        `images` are unit rows [N,D], draws [N,K,D] of rows that share an image tower's θ, or embeddings.
+        """
         ...
 
     def tensors(self) -> Mapping[str, Tensor]:

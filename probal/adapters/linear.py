@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from probal.adapters._joint import draw_images
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 
 
@@ -33,9 +34,10 @@ class PointPosterior:
         mean = images.to(self.weights.dtype) @ self.weights.T
         return GaussianLogits(mean, torch.zeros_like(mean))
 
-    def joint(self, images: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Nothing is uncertain: the same logits in every draw, [N,K,C]."""
-        return self.logits(images).mean.unsqueeze(1).expand(-1, n_samples, -1)
+    def joint(self, images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Logits [N,K,C] of the images' own draws, nothing else being uncertain; see `AdapterPosterior.joint`."""
+        rows = draw_images(images, n_samples, generator).to(self.weights.dtype)  # [N,1 or K,D]
+        return (rows @ self.weights.T).expand(-1, n_samples, -1)
 
     def tensors(self) -> Mapping[str, Tensor]:
         return {"weights": self.weights}

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from probal.adapters._joint import draw_images
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 
@@ -38,16 +39,22 @@ class TipPosterior:
 
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean [N,C] of unit rows [N,D]; of embeddings with a variance, the mean's direction."""
-        x = images
-        if isinstance(x, GaussianEmbedding):
-            x = x.mean / x.mean.norm(dim=1, keepdim=True)
-        x = x.to(self.weights.dtype)
-        mean = x @ self.weights.T + self.alpha * _affinity(x @ self.keys.T, self.beta) @ self.values
+        if isinstance(images, GaussianEmbedding):
+            images = images.mean / images.mean.norm(dim=1, keepdim=True)
+        mean = self._mean(images)
         return GaussianLogits(mean, torch.zeros_like(mean))
 
-    def joint(self, images: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
-        """Nothing is uncertain: the same logits in every draw, [N,K,C]."""
-        return self.logits(images).mean.unsqueeze(1).expand(-1, n_samples, -1)
+    def joint(self, images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:
+        """Logits [N,K,C] of the images' own draws, nothing else being uncertain; see `AdapterPosterior.joint`.
+
+        The cache is not linear, so the draws' mean is not quite that of `logits`, which takes no notice of variance.
+        """
+        return self._mean(draw_images(images, n_samples, generator)).expand(-1, n_samples, -1)
+
+    def _mean(self, rows: Tensor) -> Tensor:
+        """[…,C] of rows […,D]."""
+        x = rows.to(self.weights.dtype)
+        return x @ self.weights.T + self.alpha * _affinity(x @ self.keys.T, self.beta) @ self.values
 
     def tensors(self) -> Mapping[str, Tensor]:
         settings = torch.tensor([self.alpha, self.beta], dtype=torch.float64)

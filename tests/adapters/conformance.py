@@ -126,6 +126,20 @@ class AdapterConformance:
         twice = posterior.joint(x[[0, 0]], 50, torch.Generator().manual_seed(1))
         np.testing.assert_allclose(twice[0], twice[1], atol=1e-4)
 
+    def test_draws_of_uncertain_images(self) -> None:
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+
+        def drawn(images: Tensor | GaussianEmbedding) -> Tensor:
+            return posterior.joint(images, 300, torch.Generator().manual_seed(2))
+
+        rows = x[:4, None].expand(4, 300, D)
+        np.testing.assert_allclose(drawn(rows), drawn(x[:4]), atol=1e-4)
+        certain = drawn(x[:4]).var(1)
+        noisy = drawn(GaussianEmbedding(x[:4], leverage=torch.full((4,), 0.5), shared=torch.eye(D) / D))
+        assert noisy.shape == (4, 300, C)
+        assert (noisy.var(1) > certain).all()
+
     @pytest.mark.parametrize(("n", "classes", "width"), [(2000, 5, 24), (60, 1000, 24)])
     def test_many_labels_and_many_classes(self, n: int, classes: int, width: int) -> None:
         """Far more labels than dimensions; far more classes than labels."""

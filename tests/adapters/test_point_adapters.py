@@ -95,3 +95,20 @@ def test_tip_chooses_by_deleting_each_key_in_turn(data: tuple[Tensor, Tensor, Ga
     posterior = TipAdapter(8.0).fit(x, y, prior)
     assert (posterior.alpha, posterior.beta) == best
     assert best != (ALPHAS[-1], BETAS[-1])
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_draws_of_uncertain_images_have_the_moments_of_the_logits(
+    data: tuple[Tensor, Tensor, GaussianEmbedding], full: bool
+) -> None:
+    x, y, prior = data
+    posterior = Clap(8.0).fit(x, y, prior)
+    root = torch.randn(D, D, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    leverage = torch.tensor([0.2, 0.05, 0.6], dtype=torch.float64)
+    shared = root @ root.mT if full else root.square().sum(0)
+    images = GaussianEmbedding(x[:3], leverage=leverage, shared=shared)
+    draws = posterior.joint(images, 40_000, torch.Generator().manual_seed(0))
+    logits = posterior.logits(images)
+    error = (draws.mean(1) - logits.mean).abs() / (logits.variance() / 40_000).sqrt()
+    assert error.max() < 5
+    torch.testing.assert_close(draws.var(1), logits.variance(), rtol=0.05, atol=0)
