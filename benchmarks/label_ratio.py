@@ -31,10 +31,11 @@ from rich.progress import Progress
 
 from benchmarks.sets import SETS, load_sets
 from probal.errors import UserError
-from probal.simulate import CLEAN, Conditions, OwnLearner, Run, do, result_of
+from probal.simulate import CLEAN, Conditions, Hands, OwnLearner, Run, do, result_of
 from probal.simulate.compare import curve, geometric_mean, label_ratio_estimate, mean_ranks
+from probal.simulate.hands import timed
 from probal.simulate.report import difference, ratio, share, write_report
-from probal.simulate.summary import Summary, groups, summarize
+from probal.simulate.summary import Summary, costs, groups, summarize
 from probal.simulate.table_file import write_parquet
 
 OTHERWISE = OwnLearner("random", "linear")
@@ -83,6 +84,7 @@ def main() -> None:
     write_report(result, arguments.out.with_suffix(".html"))
     print(f"{arguments.seeds} seeds, {machine}\n")
     print(markdown(runs, otherwise))
+    print(in_seconds(runs, Hands()))
 
 
 def parse() -> argparse.Namespace:
@@ -125,6 +127,30 @@ def markdown(runs: list[dict[str, Any]], otherwise: list[dict[str, Any]]) -> str
         rank = f"{ranks[name]:.1f}" if ranks else "–"
         lines.append(f"| {name} | {mean} | {len(ratios)} | {rank} |")
     return "\n".join([*lines, "", *_against_otherwise(runs, otherwise)])
+
+
+def in_seconds(runs: list[dict[str, Any]], hands: Hands) -> str:
+    """The same comparison in seconds of a person; of strategies whose runs say what was called right before."""
+    lines = [
+        "",
+        f"Seconds of a person, {hands.choose:g} to choose a class and {hands.confirm:g} to confirm one:",
+        "",
+        "| set | strategy | called right before, % | seconds | area over s − random, points | ratio in s |",
+        "|---|---|---|---|---|---|",
+    ]
+    ratios: dict[str, list[float]] = {}
+    for group in groups([run for run in runs if timed([run])]):
+        labels = {each.name: each.label_ratio for each in summarize(group)}
+        for name, each in costs(group, hands).items():
+            if each.ratio is not None and labels[name] is not None:  # random gains something
+                ratios.setdefault(name, []).append(each.ratio.mean)
+            cells = [
+                group.source, name, share(each.confirmed), f"{each.seconds.mean:.0f}", difference(each.area_gain),
+                ratio(each.ratio if labels[name] is not None else None),
+            ]  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
+    told = [f"{name} {geometric_mean(each):.2f} on {len(each)} sets" for name, each in ratios.items()]
+    return "\n".join([*lines, "", f"Geometric mean of the ratios in seconds: {'; '.join(told) or 'none'}"])
 
 
 def _row(source: str, each: Summary) -> str:

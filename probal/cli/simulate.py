@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from probal.cli.shell import app
 from probal.errors import UserError
 
 if TYPE_CHECKING:
+    from probal.simulate import Hands
     from probal.simulate.summary import Group
 
 Sources = Annotated[list[Path], typer.Argument(help="Folders with one subfolder per class, or .npz files.")]
@@ -33,6 +35,9 @@ Imbalance = Annotated[float, typer.Option(help="Long-tailed pool: largest class 
 Duplicates = Annotated[float, typer.Option(help="Share of the pool that are near-copies.")]
 Outliers = Annotated[int, typer.Option(help="Classes off the list whose images stay; the oracle flags them.")]
 Unknown = Annotated[int, typer.Option(help="Classes listed only when one of their images is labeled.")]
+Seconds = Annotated[
+    str, typer.Option("--seconds", help="What a person takes: choose=S,confirm=S; Progress shows your own.")
+]
 NoPrior = Annotated[bool, typer.Option("--no-prior", help="Forget the class texts.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")]
 JsonTo = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="Write all curves here.")]
@@ -57,6 +62,7 @@ def simulate(
     outliers: Outliers = 0,
     unknown_classes: Unknown = 0,
     no_prior: NoPrior = False,
+    seconds: Seconds = "",
     jobs: Jobs = None,
     json_to: JsonTo = None,
     parquet: ParquetTo = None,
@@ -66,11 +72,14 @@ def simulate(
     names = [validate.strategy(name) for name in _words("--strategies", strategies, "auto,random")]
     learners = [validate.adapter(name) for name in _words("--adapter", adapters, "bayes")]
     sizes, ends = _numbers("--batch-size", batch_sizes), sorted(_numbers("--budget", budgets))
+    speeds = _speeds(seconds)
     outputs = [writable(file) for file in (json_to, parquet, plot) if file]
 
-    from probal.simulate import Conditions, load_source, record_beside
+    from probal.simulate import Conditions, Hands, load_source, record_beside
     from probal.simulate import simulate as run
+    from probal.simulate.hands import in_seconds
 
+    hands = Hands(**speeds)
     conditions = Conditions(noise, imbalance, duplicates, outliers, unknown_classes, no_prior)
     record = record_beside(outputs[0]) if outputs else None
     told = f"Finished runs are kept in {record}: the same command goes on there." if record else (
@@ -82,7 +91,9 @@ def simulate(
             loaded, names, adapters=learners, batch_sizes=sizes, budget=ends[-1], seeds=seeds,
             conditions=conditions, record=record, jobs=jobs, progress=progress,
         )  # fmt: skip
+    result = {**result, **in_seconds(result["runs"], hands)}
     _print_summaries(result, ends)
+    _print_costs(result, hands)
     if json_to:
         json_to.write_text(json.dumps(result), "utf-8")
         say(f"Curves written to {json_to}")
@@ -94,8 +105,24 @@ def simulate(
     if plot:
         from probal.simulate.report import write_report
 
-        write_report(result, plot, ends)
+        write_report(result, plot, ends, hands)
         say(f"Report written to {plot}")
+
+
+def _speeds(value: str) -> dict[str, float]:
+    """`choose=2.9,confirm=1.5` -> seconds by way of answering; UserError for anything else."""
+    found = {}
+    for word in _words("--seconds", value, "choose=3,confirm=1.5") if value else []:
+        name, _, number = (part.strip() for part in word.partition("="))
+        try:
+            found[name] = float(number)
+        except ValueError:
+            found[name] = math.nan
+        if name not in ("choose", "confirm") or not 0 < found[name] < math.inf:
+            raise UserError(
+                f"--seconds takes choose=S and confirm=S in seconds, such as choose=3,confirm=1.5: got {word}"
+            )
+    return found
 
 
 def _words(option: str, value: str, example: str) -> list[str]:
@@ -139,3 +166,23 @@ def _print_summary(group: Group, budget: int) -> None:
             difference(item.final_gain), ratio(item.label_ratio), f"{item.seconds:.2f}",
         )  # fmt: skip
     out().print(shown)
+
+
+def _print_costs(result: dict[str, Any], hands: Hands) -> None:
+    from probal.simulate.report import difference, ratio, share
+    from probal.simulate.summary import costs, groups
+
+    for group in groups(result["runs"]):
+        shown = table(
+            f"{group.source} in seconds: {hands.choose:g} to choose a class, {hands.confirm:g} to confirm one",
+            "strategy", "called right before", "seconds", "area − random", "ratio in seconds",
+        )  # fmt: skip
+        for name, each in costs(group, hands).items():
+            shown.add_row(
+                name,
+                share(each.confirmed),
+                f"{each.seconds.mean:,.0f}",
+                difference(each.area_gain),
+                ratio(each.ratio),
+            )
+        out().print(shown)

@@ -1,5 +1,6 @@
 """The loop with an oracle in the annotator's place: what labeling would have bought, strategy by strategy."""
 
+from probal.simulate.hands import Hands
 from probal.simulate.learner import Learner, Round
 from probal.simulate.many import OwnLearner, Run, do, result_of, simulate
 from probal.simulate.own import AdapterLearner
@@ -14,6 +15,7 @@ __all__ = [
     "TEXT_SCALE",
     "AdapterLearner",
     "Conditions",
+    "Hands",
     "Learner",
     "OwnLearner",
     "Round",

@@ -148,8 +148,13 @@ def label_ratio_estimate(one: Curve, baseline: Curve, batch: int, rng: np.random
     for rows in rng.integers(0, len(one.seeds), (RESAMPLES, len(one.seeds))):
         target = float(baseline.values[rows, -1].mean())
         draws.append(label_ratio(one.labels, one.values[rows].mean(0), target, batch))
+    return Estimate(point, *interval(draws))
+
+
+def interval(draws: Sequence[float]) -> tuple[float, float]:
+    """Between the 2.5 % and 97.5 % quantiles."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(point, float(low), float(high))
+    return float(low), float(high)
 
 
 def gains(baseline: Curve) -> bool:

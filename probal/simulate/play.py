@@ -15,7 +15,7 @@ from probal.simulate.learner import Learner, Round
 from probal.simulate.task import NO_CLASS, Task
 from probal.threads import single_thread
 
-CURVES = ("labels", "accuracy", "nll", "ece", "debiased_ece", "seconds")
+CURVES = ("labels", "confirmed", "accuracy", "nll", "ece", "debiased_ece", "seconds")
 """One value per round each, the state before any label first."""
 
 
@@ -23,13 +23,16 @@ CURVES = ("labels", "accuracy", "nll", "ece", "debiased_ece", "seconds")
 def play(task: Task, learner: Learner, batch_size: int, budget: int, seed: int) -> dict[str, list[Any]]:
     """Curves of one learner on one task, until the budget or the pool is spent; a flag costs a label.
 
-    Seconds are those of fitting and of choosing the next batch. Accuracy and calibration are over all measuring
-    images; the NLL over those of classes known by then, since one unknown class would make it infinite.
+    `confirmed` counts the labels that the model called as the oracle does before it was asked, so that a person
+    would have confirmed them. Seconds are those of fitting and of choosing the next batch. Accuracy and calibration
+    are over all measuring images; the NLL over those of classes known by then, since one unknown class would make it
+    infinite.
     ValueError where a learner asks for rows that it may not have.
     """
     known = np.flatnonzero(task.known)
     rows: np.ndarray = np.empty(0, np.int64)  # all asked for, in order
     curves: dict[str, list[Any]] = {name: [] for name in CURVES}
+    confirmed = 0
     while True:
         now = _round(task, rows, known, seed)
         started = time.perf_counter()
@@ -38,12 +41,14 @@ def play(task: Task, learner: Learner, batch_size: int, budget: int, seed: int) 
         picks = _checked(learner.query(now, room), now, room) if room > 0 else rows[:0]
         curves["seconds"].append(time.perf_counter() - started)
         curves["labels"].append(len(rows))
+        curves["confirmed"].append(confirmed)
         for name, value in _measure(learner.predict_proba(task.eval_x), task, known).items():
             curves[name].append(value)
         if not len(picks):
             return curves
         rows = np.concatenate([rows, picks])
         met = task.answers[picks]
+        confirmed += int((known[learner.predict_proba(task.pool_x[picks]).argmax(1)] == met).sum())
         # a class takes its place on the list when its first image is labeled
         new = [c for c in dict.fromkeys(met.tolist()) if c != NO_CLASS and c not in known]
         known = np.concatenate([known, np.array(new, np.int64)])

@@ -9,7 +9,8 @@ from typing import Any
 
 from probal.simulate.compare import BASELINE, NEVER, Estimate, geometric_mean, mean_ranks
 from probal.simulate.figures import metric_figure
-from probal.simulate.summary import Group, Summary, groups, pairs, summarize, wins
+from probal.simulate.hands import Hands, timed
+from probal.simulate.summary import Group, Summary, costs, groups, pairs, summarize, wins
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -20,8 +21,11 @@ td.loss { color: #a33c00 }
 """
 
 
-def write_report(result: Mapping[str, Any], to: Path, budgets: Sequence[int] = ()) -> None:
+def write_report(
+    result: Mapping[str, Any], to: Path, budgets: Sequence[int] = (), hands: Hands | None = None
+) -> None:
     """Write the page for the JSON of a simulation; tables at each of `budgets`, by default at the end."""
+    hands = hands or Hands()
     found = groups(result["runs"])
     ends: list[int | None] = list(budgets) or [None]
     summaries = [(group, [summarize(group, end) for end in ends]) for group in found]
@@ -45,6 +49,9 @@ def write_report(result: Mapping[str, Any], to: Path, budgets: Sequence[int] = (
                 parts += [_table(each) for each in by_budget]
                 parts.append(_wins(group))
             script = False
+        if timed([run for runs in group.series.values() for run in runs]):
+            figure = metric_figure(group, "accuracy", hands)
+            parts += [figure.to_html(full_html=False, include_plotlyjs=False), _costs(group, hands)]
     page = f"<title>Simulated labeling</title><style>{_STYLE}</style>" + "\n".join(parts)
     to.write_text(f"<!doctype html><html lang=en><meta charset=utf-8>{page}</html>", "utf-8")
 
@@ -107,6 +114,21 @@ def _table(summaries: Sequence[Summary]) -> str:
         for each in summaries
     ]  # fmt: skip
     return _html_table(head, rows) + "<p class=note>Accuracy, differences and ECE in % and points.</p>"
+
+
+def _costs(group: Group, hands: Hands) -> str:
+    rows = [
+        [
+            escape(name), share(each.confirmed), f"{each.seconds.mean:,.0f}", difference(each.area_gain),
+            ratio(each.ratio),
+        ]
+        for name, each in costs(group, hands).items()
+    ]  # fmt: skip
+    return _html_table(["strategy", "called right before, %", "seconds", "area − random", "ratio"], rows) + (
+        f"<p class=note>A label takes {hands.confirm:g} s where the model had called the image right, so that it is "
+        f"confirmed, and {hands.choose:g} s where a class is chosen. The area is that of accuracy over seconds, the "
+        "ratio that of the seconds to what random sampling reaches with its whole budget.</p>"
+    )
 
 
 def _wins(group: Group) -> str:

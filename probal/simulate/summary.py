@@ -22,6 +22,7 @@ from probal.simulate.compare import (
     gains,
     label_ratio_estimate,
 )
+from probal.simulate.hands import Cost, Hands, cost
 
 Runs = Sequence[Mapping[str, Any]]
 
@@ -121,6 +122,16 @@ def _summary(group: Group, name: str, budget: int | None) -> Summary:
         nll=float(group.curve(name, "nll", budget).values.mean()),
         seconds=float(group.curve(name, "seconds", budget).values.mean()),
     )
+
+
+def costs(group: Group, hands: Hands) -> dict[str, Cost]:
+    """Every strategy in seconds of a person, by name."""
+    found = {}
+    for name, own in group.series.items():
+        rival = group.baseline.get(name)
+        random = None if rival is None or rival == name else group.series[rival]
+        found[name] = cost(own, random, hands, group.batch_size, np.random.default_rng(0))
+    return found
 
 
 def pairs(group: Group) -> Iterator[tuple[str, str, Estimate]]:

@@ -15,7 +15,8 @@ _FACTS = ("source", "encoder", "strategy", "adapter", "batch_size", "budget", "s
 
 
 def write_parquet(result: Mapping[str, Any], to: Path) -> None:
-    """Columns: source … seed, conditions (JSON), round from 0, labels, accuracy, nll, ece, debiased_ece, seconds."""
+    """Columns: source … seed, conditions (JSON), round from 0, labels, confirmed, accuracy, nll, ece, debiased_ece,
+    seconds."""
     frames = [
         pd.DataFrame(
             {

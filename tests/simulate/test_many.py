@@ -36,7 +36,7 @@ def test_the_json_of_the_design(source: Source) -> None:
     ]  # fmt: skip
     for run in result["runs"]:
         assert run["labels"] == [0, 7, 14, 20]
-        for name in ("accuracy", "nll", "ece", "debiased_ece", "seconds"):
+        for name in ("confirmed", "accuracy", "nll", "ece", "debiased_ece", "seconds"):
             assert len(run[name]) == 4
             assert np.isfinite(run[name]).all()
     by = {(run["strategy"], run["seed"]): run for run in result["runs"]}

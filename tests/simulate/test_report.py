@@ -19,6 +19,7 @@ def run(strategy: str, seed: int, accuracy: list[float], **more: Any) -> dict[st
     return {
         "source": "pool", "encoder": "embedded", "strategy": strategy, "adapter": "bayes", "seed": seed,
         "batch_size": 10, "budget": 20, "conditions": {}, "labels": [10 * i for i in range(len(accuracy))],
+        "confirmed": [5 * i for i in range(len(accuracy))],
         "accuracy": accuracy, "nll": flat, "ece": flat, "debiased_ece": flat, "seconds": flat, **more,
     }  # fmt: skip
 
