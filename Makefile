@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+JOBS ?= 2
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
@@ -11,7 +12,7 @@ STAMP := $(VENV)/.installed
 
 help:
 	@echo "make demo    install into $(VENV) if needed, then open the digits demo in the browser"
-	@echo "make test    install into $(VENV) if needed, then run the tests"
+	@echo "make test    install into $(VENV) if needed, then run the tests (JOBS=4 makes four processes of it)"
 	@echo "make check   ruff, mypy and the layer test"
 	@echo "make clean   remove $(VENV) and the caches"
 	@echo "PYTHON=python3.12 picks another interpreter (3.11 or newer) for $(VENV)"
@@ -20,7 +21,7 @@ demo: $(STAMP)
 	@$(BIN)/probal demo $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP)
 	@$(BIN)/ruff check .

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -55,3 +58,17 @@ def test_another_thread_enters_by_itself() -> None:
         one.start()
         one.join()
     assert seen == [{1}]
+
+
+@pytest.mark.parametrize(("set_before", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_openmp_sleep_while_they_wait_unless_the_user_says_otherwise(
+    set_before: str | None, policy: str
+) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    if set_before is not None:
+        env["OMP_WAIT_POLICY"] = set_before
+    code = "import os, sys, probal; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout
+    assert found.split() == [policy, "False"], "it is read once, when torch loads OpenMP"
