@@ -101,13 +101,15 @@ def _init_vectors(
 def status(ctx: typer.Context, name: NameArgument, as_json: JsonFlag = False) -> None:
     """Images, labels, audit, accuracy and the running job of a project."""
     from probal.labeling import status as status_of
+    from probal.pace import by_mode, sentence
 
     workspace, project = open_project(ctx, name)
     found = status_of(workspace.store, project)
+    modes = by_mode(workspace.store.events(project.id))
     if as_json:
-        print_json(asdict(found))
+        print_json({**asdict(found), "pace": {mode: asdict(each) for mode, each in modes.items()}})
     else:
-        _print_status(found)
+        _print_status(found, sentence(modes))
 
 
 def class_names(listed: str | None, file: Path | None) -> list[str]:
@@ -131,7 +133,7 @@ def audit_size(text: str) -> float:
         ) from None
 
 
-def _print_status(found: ProjectStatus) -> None:
+def _print_status(found: ProjectStatus, pace: str) -> None:
     console = out()
     shown = table(f"{found.project} · {found.image_root or 'vectors without pictures'}", "", "")
     shown.show_header = False
@@ -149,6 +151,8 @@ def _print_status(found: ProjectStatus) -> None:
     shown.add_row("accuracy", accuracy_line(accuracy) if accuracy else "not measured yet")
     if found.stopping is not None:
         shown.add_row("advice", "\n".join([found.stopping["sentence"], *found.stopping["reasons"]]))
+    if pace:
+        shown.add_row("pace", pace)
     if found.decision is not None:
         shown.add_row("choice", found.decision)
     if found.drift is not None and found.drift["warning"]:

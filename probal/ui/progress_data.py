@@ -15,11 +15,10 @@ from probal.evaluation import (
     anytime_interval,
     spent_level,
 )
+from probal.pace import LONGEST_MS
 from probal.types import ClassInfo, EventKind, Metric, Project, StoredEvent
 
 CONFUSION, CALIBRATION, UNSURE = "confusion", "debiased_ece", "pool_uncertainty"
-LONGEST_MS = 120_000
-"""Time on one image that counts as work; beyond it somebody was away."""
 BLOCKS = 20
 _GIVEN = (EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE)
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from probal.evaluation import Drift, StoppingAdvice, Verdict
 from probal.labeling import ProjectStatus
+from probal.pace import by_mode, sentence
 from probal.store import Store
 from probal.types import ClassInfo, Metric, Project
 from probal.ui import model_charts, progress_data
@@ -183,7 +184,7 @@ def pace(store: Store, project: Project) -> None:
     show(model_charts.pace_curve(table), table, f"{project.name}-pace", alt)
     st.caption(
         f"Lately {last['labels per hour']:,.0f} an hour, {last['median seconds']:.1f} s for an image. An hour is an "
-        "hour of work: time away from the screen is not counted."
+        f"hour of work: time away from the screen is not counted. {_modes(project.id, store.watermark(project.id))}"
     )
 
 
@@ -191,6 +192,12 @@ def pace(store: Store, project: Project) -> None:
 def _pace(project_id: int, watermark: int) -> pd.DataFrame:
     """As of the event of this number: what is stored up to there does not change but by undo, an event too."""
     return progress_data.pace_table(open_workspace().store.events(project_id))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _modes(project_id: int, watermark: int) -> str:
+    """As `_pace`."""
+    return sentence(by_mode(open_workspace().store.events(project_id)))
 
 
 def _projectable(found: StoppingAdvice | None, points: Sequence[Metric]) -> bool:
