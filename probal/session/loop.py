@@ -48,8 +48,9 @@ from probal.types import (
 )
 from probal.workspace import Workspace
 
-RESERVE = 2
-"""Batches proposed per round: the second keeps hands busy while the next round is computed."""
+RESERVE = 4
+"""Batches proposed per round: those after the first keep quick hands busy while the next round is computed, which
+takes their place as soon as it is there."""
 _LIBRARIES = ("probal", "torch", "numpy", "scikit-learn")
 
 
@@ -119,7 +120,7 @@ class Session:
     def propose(
         self, n: int | None = None, strategy: str | None = None, aim: Aim | None = None
     ) -> list[Proposal]:
-        """Choose `n` images (two batches when None) and write them down as the next round, best first.
+        """Choose `n` images (`RESERVE` batches when None) and write them down as the next round, best first.
 
         With an `aim` (`probal.session.target`) only the target's neighbours in the pool are looked at, by EPIG
         about the target unless a strategy is named.

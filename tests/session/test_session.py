@@ -26,7 +26,7 @@ def test_preparation_ends_with_a_proposed_round_and_a_blind_audit(session: Sessi
     assert first is not None
     assert (first.index, first.n_labels, first.n_train) == (0, 0, 0)
     proposals = session.store.proposals(first.id)
-    assert len(proposals) == 12  # two batches
+    assert len(proposals) == 24  # four batches of six
     audit = set(audit_ids(session))
     assert not audit & {proposal.image_id for proposal in proposals}
     assert all(sum(p for _, p in each.predicted) == pytest.approx(1, abs=1e-4) for each in proposals)
@@ -169,7 +169,7 @@ def test_a_round_can_be_replayed_from_its_record(session: Session, truth: dict[s
     assert written.seed != repeated.seed
     assert set(written.timings) == {"fit", "score", "select"}
     assert written.versions["torch"] == importlib.metadata.version("torch")
-    assert len(first) == 12
+    assert len(first) == 24
 
 
 def test_an_undone_label_is_forgotten_by_the_next_fit(session: Session, truth: dict[str, str]) -> None:
