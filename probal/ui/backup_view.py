@@ -62,7 +62,9 @@ def _written(report: BackupReport) -> str:
 
 def restore_form() -> None:
     """A project from its backup; nothing that is there is overwritten."""
-    with st.expander("From a backup", icon=":material/settings_backup_restore:"):
+    with st.expander(
+        "From a backup", icon=":material/settings_backup_restore:", key="restore_form", on_change="rerun"
+    ):
         given = st.file_uploader("File that Back up or probal backup wrote", ["zip"])
         where = st.text_input(
             "Or its path on the machine ProbAL runs on", placeholder=f"/data/pets.{SUFFIX}", max_chars=1000

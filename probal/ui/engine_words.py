@@ -85,3 +85,19 @@ ADAPTERS = {
     "zero-shot": ("Class names only", "Learns nothing from labels: what the encoder knows by itself."),
 }
 """By id: title, and what it does with the labels."""
+
+ENCODERS = {
+    "embedded": (
+        "Small, on this machine (embedded)",
+        "EfficientNet-Lite0 and MiniLM: quick without a graphics card, and needs no network.",
+    ),
+    "auto": (
+        "CLIP where it can be had (auto)",
+        "ViT-B/32 of open_clip, which knows more things by their names; slower, and its weights are fetched once. "
+        "Where they cannot be had, the small one.",
+    ),
+}
+"""By id: title, and what to expect; any other id can be typed."""
+
+TYPED = "It is loaded when the images are read; its package and weights must be there."
+"""Said of an encoder that stands in no list."""

@@ -25,7 +25,10 @@ def import_form(store: Store, project: Project) -> None:
     """A file or folder of labels, what of it fits, and storing it or taking it back."""
     if said := st.session_state.pop(SAID, None):
         st.success(said, icon=":material/check:")
-    with st.expander("Labels you have already", icon=":material/upload_file:"):
+    # with a state of its own: the line above would shut it otherwise
+    with st.expander(
+        "Labels you have already", icon=":material/upload_file:", key="import_form", on_change="rerun"
+    ):
         st.write(
             "From anything that labels leave ProbAL in, and from Label Studio, FiftyOne, Hugging Face datasets or a "
             "folder per class. An image is found by its content where the file has it, else by its path."

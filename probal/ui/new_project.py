@@ -10,6 +10,7 @@ import streamlit as st
 from probal import validate
 from probal.errors import UserError
 from probal.ui.context import choose, open_workspace
+from probal.ui.engine_words import ENCODERS, TYPED
 from probal.ui.first_guesses import classes_of_subfolders, first_guesses
 
 DEFAULT_AUDIT = 10
@@ -52,7 +53,8 @@ def new_project_form() -> None:
     if names and problem is None:
         st.caption(f"{len(names)} classes: {', '.join(names[:12])}{' …' if len(names) > 12 else ''}")
     name = st.text_input("Project name", value=suggested_name(folder), max_chars=64)
-    with st.expander("More settings"):
+    # with a state of its own: what appears above it would shut it otherwise
+    with st.expander("More settings", key="more_settings", on_change="rerun"):
         left, right = st.columns(2)
         audit = left.number_input(
             "Images set aside to measure the accuracy, in percent",
@@ -62,11 +64,15 @@ def new_project_form() -> None:
         batch = right.number_input(
             "Labels per batch", *(1, 1000, DEFAULT_BATCH), help="After so many labels the model learns anew."
         )
-        encoder = st.text_input(
+        encoder = st.selectbox(
             "Encoder",
-            value="embedded",
-            help="`embedded`, `auto`, or open_clip:<model>/<weights> if installed.",
+            list(ENCODERS),
+            format_func=lambda each: ENCODERS.get(each, (each,))[0],
+            accept_new_options=True,
+            help="What turns an image into the numbers that the model learns from; a project keeps it. Any model of "
+            "open_clip or transformers can be typed: `open_clip:<model>/<weights>`, `hf:<repo or folder>`.",
         )
+        st.caption(ENCODERS[encoder][1] if encoder in ENCODERS else TYPED)
         template = st.text_input(
             "Prompt", placeholder="a photo of a {}", help="What the encoder reads; {} is the class name."
         )

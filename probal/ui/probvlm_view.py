@@ -31,7 +31,7 @@ def probvlm(store: Store, project: Project, labels: int) -> None:
         return
     if trained is not None:
         _facts(trained, gain)
-    with st.expander("Captions"):
+    with st.expander("Captions", key=f"captions of {project.id}", on_change="rerun"):
         captions = st.text_input(
             "CSV with the columns path,caption",
             placeholder="/data/captions.csv",

@@ -91,4 +91,5 @@ def test_labels_and_the_whole_project_leave_and_come_back(
     page.locator("input[type=file]").set_input_files(tmp_path / "more.csv")
     page.get_by_role("button", name="Store 2 labels").click()
     expect(page.get_by_text("Stored 2 labels")).to_be_visible()
+    expect(page.get_by_text("All that fits is stored already.")).to_be_visible()
     assert len(workspace.store.events(workspace.store.project("shapes").id)) == before + 2

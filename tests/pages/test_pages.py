@@ -257,6 +257,7 @@ def test_guesses_are_shown_before_a_project_is_made(workspace: Workspace, tmp_pa
     assert asked is not None
     name, question = asked
     assert question.classes == ("round things", "square things")
+    assert question.encoder == "embedded"
     image = {"path": "round things/000.png", "guesses": [["square things", 0.52], ["round things", 0.48]]}
     previews.give(workspace, name, {"images": [image], "sure": 0.52, "chance": 0.5})
     app.run()
