@@ -17,6 +17,7 @@ from probal.ui.export_view import (
     offer_download,
     past_exports,
     preview,
+    progress_bar,
 )
 
 workspace = open_workspace()
@@ -46,8 +47,8 @@ chosen = choose_formats(project.config.image_root is not None)
 if st.button("Export", type="primary", icon=":material/archive:", disabled=not chosen or problem is not None):
     folder = workspace.exports_dir / f"{project.name}-{datetime.now():%Y-%m-%d-%H%M%S}"
     try:
-        with st.spinner("Writing …"):
-            report = support_set.export(workspace.store, project, chosen, folder, rows=leaving)
+        with progress_bar("Writing") as progress:
+            report = support_set.export(workspace.store, project, chosen, folder, progress, leaving)
     except UserError as error:
         st.error(str(error), icon=":material/error:")
     else:

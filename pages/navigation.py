@@ -18,6 +18,7 @@ def home() -> None:
 
 st.set_page_config(page_title="ProbAL", page_icon=LOGO, layout="wide")
 st.logo(LOGO, size="large")
+st.html(FRAME_STYLE)
 require_sign_in()
 page = st.navigation(
     [
@@ -35,5 +36,4 @@ page = st.navigation(
     ]
 )
 project_chooser()
-st.html(FRAME_STYLE)
 page.run()

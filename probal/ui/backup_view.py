@@ -13,6 +13,7 @@ from probal.backup import BackupReport, RestoreReport, backup, restore
 from probal.errors import UserError
 from probal.types import Project
 from probal.ui.context import choose, open_workspace
+from probal.ui.export_view import progress_bar
 from probal.ui.new_project import escape
 from probal.workspace import Workspace
 
@@ -78,7 +79,10 @@ def restore_form() -> None:
         ):
             return
         try:
-            with tempfile.TemporaryDirectory(prefix="probal-restore-") as scratch, st.spinner("Restoring …"):
+            with (
+                tempfile.TemporaryDirectory(prefix="probal-restore-") as scratch,
+                progress_bar("Restoring") as progress,
+            ):
                 file = Path(where.strip())
                 if given is not None:
                     file = Path(scratch) / "backup.zip"
@@ -88,6 +92,7 @@ def restore_form() -> None:
                     file,
                     validate.project_name(name) if name.strip() else None,
                     Path(images.strip()) if images.strip() else None,
+                    lambda done, total, _: progress(done, total),
                 )
         except UserError as error:
             text = str(error)

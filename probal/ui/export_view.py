@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -145,6 +146,25 @@ def _wait_for_model(store: Store, project: Project) -> None:
         st.info("The worker writes the files; this takes some seconds.", icon=":material/hourglass_top:")
     else:
         st.rerun()
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that is there while something is written; its function takes images done and in all."""
+    bar = st.progress(0.0, text=f"{what} …")
+    drawn = -1
+
+    def progress(done: int, total: int) -> None:
+        nonlocal drawn
+        percent = 100 * done // max(total, 1)
+        if percent != drawn:  # each drawing is a message to the browser
+            drawn = percent
+            bar.progress(percent, text=f"{what}: {done:,} of {total:,}")
+
+    try:
+        yield progress
+    finally:
+        bar.empty()
 
 
 def offer_download(folder: Path, text: str = "Download as zip") -> None:
