@@ -43,9 +43,10 @@ def test_name_key_order_merge_and_restore(ready: Make, workspace: Workspace) -> 
     app = page("classes", "shapes")
     next(each for each in app.text_input if each.label == "Name").set_value("disc")
     next(each for each in app.selectbox if each.label == "Key").set_value("g")
+    app.color_picker[0].set_value("#3366cc")
     press(app, "Save")
     disc = ClassEditor(workspace.store, project).find("disc")
-    assert disc.key == "g"
+    assert (disc.key, disc.color) == ("g", "#3366cc")
     press(app, "Down")
     assert names(workspace) == ["square", "disc", "triangle"]
     next(each for each in app.selectbox if each.label == "Class").set_value(disc.id).run()
