@@ -38,6 +38,7 @@ _MORE_EVALUATIONS = 8
 _SET = 64
 """Images per class that the search lets explain each other."""
 _TEMPERATURES = tuple(4.0**-k for k in range(10))
+_WIDEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -205,8 +206,10 @@ def choose_temperature(zero_shot: Tensor, gram: Tensor, y: Tensor, mode: Mode, g
     """Temperature of the covariance: the posterior mean of its logarithm on a grid from 1 to 4⁻⁹.
 
     The likelihood is the leave-one-out predictive's, the prior flat. It is often nearly flat towards 0,
-    where the posterior is a point; the mean keeps the spread that the labels do not reject. Without labels 1/1024,
-    near which most sets settle.
+    where the posterior is a point; the mean keeps the spread that the labels do not reject. Labels that a strategy
+    chose reject too little: each is far from the others and hard, which a wide spread explains as well as anything.
+    So half of the logits left out keep a variance of at most _WIDEST. Without labels 1/1024, near which most sets
+    settle.
     """
     asked = _predictable(zero_shot, y)
     if not bool(asked.any()):
@@ -219,7 +222,8 @@ def choose_temperature(zero_shot: Tensor, gram: Tensor, y: Tensor, mode: Mode, g
         ]
     )
     weights = torch.softmax(scores.double(), 0)
-    return math.exp(sum(float(w) * math.log(t) for w, t in zip(weights, _TEMPERATURES, strict=True)))
+    chosen = math.exp(sum(float(w) * math.log(t) for w, t in zip(weights, _TEMPERATURES, strict=True)))
+    return min(chosen, _WIDEST / max(float(variance.median()), _WIDEST))
 
 
 def _log_likelihood(logits: Tensor, y: Tensor) -> Tensor:

@@ -47,10 +47,12 @@ class Adapter(Protocol):
     ) -> AdapterPosterior:
         """Fit on unit rows x [n,D] with classes y [n] int64, around prototypes [C,D].
 
-        n may be 0 and classes may have no label: what has no label keeps its prior. A zero row of the prior
-        is a class without a prototype. `start` are the tensors of an earlier fit of the same adapter, classes
-        and space, with other labels; an adapter that searches begins there, one that does not takes no
-        notice. Raises ValueError for shapes or labels that do not fit.
+        Rows stand in the order in which their labels were given. n may be 0 and classes may have no label: what
+        has no label keeps its prior. A zero row of the prior is a class without a prototype. `start` are the
+        tensors of an earlier fit of the same adapter, classes and space, with other labels; an adapter that
+        searches begins there, one that does not takes no notice.
+
+        Raises ValueError for shapes or labels that do not fit.
         """
         ...
 

@@ -15,7 +15,8 @@ Both are chosen by the leave-one-out log likelihood, not by the evidence: the is
 mass to directions in which images never vary, so the evidence asks for an amplitude 10 to 1000 times below
 the one with the best held-out likelihood, while leave-one-out follows that one (benchmarks/hyperparameters.py).
 For the same reason the Laplace covariance is far too wide as it stands; it is multiplied by a `temperature`
-from the leave-one-out likelihood of the predictive.
+from the leave-one-out likelihood of the predictive. All logits are multiplied by a `sharpness` at the end, which
+labels predicted from earlier ones choose (`_sharpness`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from torch.nn.functional import one_hot
 from probal.adapters._dual import Dual, factor
 from probal.adapters._hyperparameters import Start, choose_hyperparameters, choose_temperature
 from probal.adapters._joint import draw_images, draw_weights
+from probal.adapters._sharpness import choose_sharpness
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
@@ -40,8 +42,8 @@ _TOLERANCE, _TOLERANCE_SINGLE = 1e-7, 1e-3
 _SAME = 1e-5
 """Rows that differ by less are one image."""
 _SETTLED = 0.8
-"""Share of the labels that an earlier fit must have had: with fewer its hyperparameters are too far off, and a fit from
-nothing is quick."""
+"""Share of the labels that an earlier fit must have had: with fewer its hyperparameters are too far off, and a fit
+from nothing is quick."""
 _CENTRE_LABELS = 4
 """Labels that the origin weighs as much as, where the centre of a few is asked for."""
 
@@ -69,6 +71,8 @@ class LaplacePosterior:
     scale: float
     amplitude: float
     temperature: float
+    sharpness: float
+    """What logits were multiplied by: it is in `weights` and `bias`, its square in `temperature`."""
 
     @property
     def gains(self) -> Tensor:
@@ -165,7 +169,7 @@ class LaplacePosterior:
         return self.temperature * (prior - explained).clamp(min=0), self.temperature * common.clamp(min=0)
 
     def tensors(self) -> Mapping[str, Tensor]:
-        scalars = torch.tensor([self.scale, self.amplitude, self.temperature], dtype=torch.float64)
+        scalars = torch.tensor(list(self.hyperparameters().values()), dtype=torch.float64)
         return {
             "weights": self.weights,
             "bias": self.bias,
@@ -177,7 +181,12 @@ class LaplacePosterior:
         }
 
     def hyperparameters(self) -> Mapping[str, float]:
-        return {"scale": self.scale, "amplitude": self.amplitude, "temperature": self.temperature}
+        return {
+            "scale": self.scale,
+            "amplitude": self.amplitude,
+            "temperature": self.temperature,
+            "sharpness": self.sharpness,
+        }
 
 
 @dataclass(frozen=True)
@@ -185,7 +194,8 @@ class BayesAdapter:
     """Laplace approximation in the dual; cost grows with the labels, not with D.
 
     scale: the encoder's logit scale, where the search for the adapter's own begins. amplitude, temperature:
-    None means by leave-one-out. fit_scale: False keeps `scale`. centre: False is the paper's own model.
+    None means by leave-one-out. fit_scale: False keeps `scale`. centre: False is the paper's own model. sharpness:
+    None means by labels predicted from earlier ones.
     """
 
     scale: float
@@ -193,6 +203,7 @@ class BayesAdapter:
     amplitude: float | None = None
     temperature: float | None = None
     centre: bool = True
+    sharpness: float | None = None
 
     @single_thread()
     def fit(
@@ -229,17 +240,22 @@ class BayesAdapter:
         temperature = self.temperature
         if temperature is None:
             temperature = choose_temperature(zero_shot, kernel, y, mode, g)
+        sharpness = self.sharpness
+        if sharpness is None:
+            plain = (amplitude * labeled @ labeled.T).to(x.dtype)
+            sharpness = choose_sharpness(offset, plain, y, g, _CENTRE_LABELS if self.centre else None)
         learned = amplitude * gains.square().unsqueeze(1) * (mode.representer.double().T @ moved)  # [C,D]
         return LaplacePosterior(
-            weights=(scale * prototypes + learned).to(x.dtype),
-            bias=-(learned @ centre).to(x.dtype),
+            weights=(sharpness * (scale * prototypes + learned)).to(x.dtype),
+            bias=-(sharpness * learned @ centre).to(x.dtype),
             centre=centre.to(x.dtype),
             rows=moved.to(x.dtype),
             probs=mode.probs,
             dual=factor(gram, mode.probs.double(), gains),
             scale=scale,
             amplitude=amplitude,
-            temperature=temperature,
+            temperature=sharpness**2 * temperature,
+            sharpness=sharpness,
         )
 
 
@@ -252,7 +268,7 @@ def _begin(
     """
     if start is None or start["weights"].shape != prior.mean.shape or len(start["rows"]) < _SETTLED * len(x):
         return None
-    scale, amplitude, _ = start["hyperparameters"].tolist()
+    scale, amplitude = start["hyperparameters"][:2].tolist()
     representer = torch.zeros(len(x), len(prior), dtype=torch.float64)
     earlier = (start["rows"] + start["centre"]).double()  # [m,D]
     if len(earlier):

@@ -52,8 +52,10 @@ class VariationalPosterior:
     scale: float
     amplitude: float
     temperature: float
+    sharpness: float
+    """As in `LaplacePosterior`."""
     bound: float
-    """T times the evidence lower bound, nats; at temperature 1 a lower bound of log p(y)."""
+    """T times the evidence lower bound before sharpening, nats; at temperature 1 a lower bound of log p(y)."""
 
     @property
     def prior_precision(self) -> float:
@@ -135,7 +137,7 @@ class VariationalPosterior:
             yield torch.linalg.solve_triangular(chol, u, upper=False)
 
     def tensors(self) -> Mapping[str, Tensor]:
-        scalars = torch.tensor([self.scale, self.amplitude, self.temperature], dtype=torch.float64)
+        scalars = torch.tensor(list(self.hyperparameters().values()), dtype=torch.float64)
         return {
             "weights": self.weights,
             "bias": self.bias,
@@ -147,14 +149,20 @@ class VariationalPosterior:
         }
 
     def hyperparameters(self) -> Mapping[str, float]:
-        return {"scale": self.scale, "amplitude": self.amplitude, "temperature": self.temperature}
+        return {
+            "scale": self.scale,
+            "amplitude": self.amplitude,
+            "temperature": self.temperature,
+            "sharpness": self.sharpness,
+        }
 
 
 @dataclass(frozen=True)
 class VariationalAdapter:
     """Variational BayesAdapter. What is None is chosen as `BayesAdapter` chooses it, by leave-one-out on the labels.
 
-    scale: the encoder's logit scale; fit_scale: False keeps it. amplitude, temperature: as in `BayesAdapter`.
+    scale: the encoder's logit scale; fit_scale: False keeps it. amplitude, temperature, centre, sharpness: as in
+    `BayesAdapter`.
     """
 
     scale: float
@@ -162,6 +170,7 @@ class VariationalAdapter:
     amplitude: float | None = None
     temperature: float | None = None
     centre: bool = True
+    sharpness: float | None = None
 
     @single_thread()
     def fit(
@@ -169,19 +178,21 @@ class VariationalAdapter:
     ) -> VariationalPosterior:
         """Posterior of x [n,D], y [n] around prototypes [C,D], from Laplace's mode on; see `Adapter.fit`."""
         check_labels(x, y, prior)
-        laplace = BayesAdapter(self.scale, self.fit_scale, self.amplitude, self.temperature, self.centre).fit(
-            x, y, prior, None if start is None else _as_laplace(start)
-        )
+        laplace = BayesAdapter(
+            self.scale, self.fit_scale, self.amplitude, self.temperature, self.centre, self.sharpness
+        ).fit(x, y, prior, None if start is None else _as_laplace(start))
         prototypes, moved = laplace.scale * prior.mean.double(), laplace.rows.double()
         gains, root = laplace.gains.double(), laplace.amplitude**0.5
         span, v = span_of(moved)  # [n,r], [D,r]
-        problem = Bound(x.double() @ prototypes.T, root * span, y, gains, laplace.temperature)
-        mode = ((laplace.weights.double() - prototypes) @ v).T / (root * gains)  # [r,C]
+        sharpness = laplace.sharpness
+        plain = laplace.temperature / sharpness**2
+        problem = Bound(x.double() @ prototypes.T, root * span, y, gains, plain)
+        mode = ((laplace.weights.double() / sharpness - prototypes) @ v).T / (root * gains)  # [r,C]
         found = maximize(problem, mode)
         learned = (root * v @ (found.mean * gains)).T  # [C,D]
         return VariationalPosterior(
-            weights=(prototypes + learned).to(x.dtype),
-            bias=-(learned @ laplace.centre.double()).to(x.dtype),
+            weights=(sharpness * (prototypes + learned)).to(x.dtype),
+            bias=-(sharpness * learned @ laplace.centre.double()).to(x.dtype),
             centre=laplace.centre,
             labeled=laplace.rows,
             precision=found.precision.to(x.dtype),
@@ -189,6 +200,7 @@ class VariationalAdapter:
             scale=laplace.scale,
             amplitude=laplace.amplitude,
             temperature=laplace.temperature,
+            sharpness=sharpness,
             bound=found.value,
         )
 
@@ -197,4 +209,6 @@ def _as_laplace(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A variational fit as a beginning for Laplace: its means stand for the mode."""
     rows = tensors["labeled"]
     logits = (rows + tensors["centre"]) @ tensors["weights"].T + tensors["bias"]
-    return {**tensors, "rows": rows, "probs": torch.softmax(logits, 1)}
+    sharpness = tensors["hyperparameters"][3:].prod()  # 1 for a snapshot of before there was any
+    probs = torch.softmax(logits / sharpness, 1)
+    return {**tensors, "rows": rows, "probs": probs}

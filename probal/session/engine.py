@@ -137,13 +137,17 @@ class Engine:
         return replace(made, seconds=time.perf_counter() - started)
 
     def labels(self, images: Sequence[ImageInfo]) -> tuple[Tensor, Tensor]:
-        """Rows [n] of the labeled pool images and their classes [n], by position in the classes in use."""
+        """Rows [n] of the labeled pool images and their classes [n], by position in the classes in use.
+
+        In the order in which the labels were given, which a fit may learn from.
+        """
         apart = near_audit(self._workspace.store, self._project)
         row = {image.id: i for i, image in enumerate(images) if image.id not in apart}
         position = {each.id: i for i, each in enumerate(self._vectors.classes)}
+        given = self._workspace.store.current_labels(self._project.id, Role.POOL)
         labels = [
             (row[label.image_id], position[label.class_id])
-            for label in self._workspace.store.current_labels(self._project.id, Role.POOL)
+            for label in sorted(given, key=lambda each: each.event_row)
             if label.image_id in row and label.class_id in position
         ]
         pairs = torch.tensor(labels, dtype=torch.int64).reshape(-1, 2)

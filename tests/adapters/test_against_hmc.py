@@ -54,9 +54,9 @@ def fitted(name: str, amplitude: float) -> tuple[Tensor, Tensor, Tensor, Tensor]
     """Contrasts' means and variances, predictive and covariance blocks [C,D,D] of the adapter."""
     x, y, prototypes, images = problem()
     kind = {"laplace": BayesAdapter, "variational": VariationalAdapter}[name]
-    posterior = kind(SCALE, fit_scale=False, centre=False, amplitude=amplitude, temperature=1.0).fit(
-        x, y, GaussianEmbedding(prototypes)
-    )
+    posterior = kind(
+        SCALE, fit_scale=False, centre=False, sharpness=1.0, amplitude=amplitude, temperature=1.0
+    ).fit(x, y, GaussianEmbedding(prototypes))
     logits = posterior.logits(images)
     centre = torch.eye(C, dtype=torch.float64) - 1 / C
     var = torch.stack([(centre @ logits.covariance(i) @ centre).diagonal() for i in range(len(images))])

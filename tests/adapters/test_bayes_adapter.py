@@ -56,9 +56,9 @@ def test_mean_and_marginal_variance_are_the_dense_posteriors(uneven: bool) -> No
     x, y, prior = data()
     prior = with_variance(prior) if uneven else prior
     scale, amplitude = 3.0, 7.0
-    posterior = BayesAdapter(scale, fit_scale=False, centre=False, amplitude=amplitude, temperature=1.0).fit(
-        x, y, prior
-    )
+    posterior = BayesAdapter(
+        scale, fit_scale=False, centre=False, sharpness=1.0, amplitude=amplitude, temperature=1.0
+    ).fit(x, y, prior)
     mean, covariance = dense(x, y, prior, scale, amplitude)
     torch.testing.assert_close(posterior.weights, mean, atol=1e-4, rtol=0)
     images = data(9, seed=5)[0]
@@ -71,9 +71,9 @@ def test_mean_and_marginal_variance_are_the_dense_posteriors(uneven: bool) -> No
 def test_the_shared_gain_is_what_no_label_can_tell() -> None:
     """The variance of differences to the mean logit agrees on average with the dense posterior's."""
     x, y, prior = data()
-    posterior = BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=1.0).fit(
-        x, y, prior
-    )
+    posterior = BayesAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=1.0
+    ).fit(x, y, prior)
     _, covariance = dense(x, y, prior, 3.0, 7.0)
     images = data(9, seed=5)[0]
     centre = torch.eye(C, dtype=torch.float64) - 1 / C
@@ -87,9 +87,9 @@ def test_the_shared_gain_is_what_no_label_can_tell() -> None:
 
 def test_variance_falls_at_labels_and_stays_away_from_them() -> None:
     x, y, prior = data(3)
-    posterior = BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=1.0).fit(
-        x, y, prior
-    )
+    posterior = BayesAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=1.0
+    ).fit(x, y, prior)
     beside = torch.linalg.svd(x, full_matrices=True).Vh[3:]  # orthogonal to every label
     assert (posterior.logits(x).variance() < 7.0 - 0.3).all()
     torch.testing.assert_close(
@@ -101,9 +101,9 @@ def test_variance_falls_at_labels_and_stays_away_from_them() -> None:
 def test_uncertain_images_against_monte_carlo(form: str) -> None:
     """Images and weights drawn from their Gaussians, in float64; centred logits where the shift is left out."""
     x, y, prior = data()
-    posterior = BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=0.6, temperature=1.0).fit(
-        x, y, prior
-    )
+    posterior = BayesAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=0.6, temperature=1.0
+    ).fit(x, y, prior)
     _, covariance = dense(x, y, prior, 3.0, 0.6)
     g = torch.Generator().manual_seed(4)
     root = 0.3 * torch.randn(D, D, generator=g, dtype=torch.float64)
@@ -146,7 +146,7 @@ def test_an_exact_embedding_is_its_unit_row() -> None:
 def test_temperature_scales_the_variance_and_not_the_mean() -> None:
     x, y, prior = data()
     hot, cold = (
-        BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=t)
+        BayesAdapter(3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=t)
         .fit(x, y, prior)
         .logits(x)
         for t in (1.0, 0.25)
@@ -157,7 +157,7 @@ def test_temperature_scales_the_variance_and_not_the_mean() -> None:
 
 def test_prior_precision_is_the_papers() -> None:
     x, y, prior = data()
-    assert BayesAdapter(6.0, fit_scale=False, centre=False, amplitude=9.0).fit(
+    assert BayesAdapter(6.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=9.0).fit(
         x, y, prior
     ).prior_precision == pytest.approx(4.0)
 
@@ -235,7 +235,7 @@ def test_a_warm_start_ends_where_a_cold_one_does(prototypes: bool) -> None:
 @given(st.permutations(range(N)))
 def test_the_order_of_the_labels_does_not_matter(order: list[int]) -> None:
     x, y, prior = data()
-    adapter = BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=0.1)
+    adapter = BayesAdapter(3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=0.1)
     torch.testing.assert_close(
         adapter.fit(x[order], y[order], prior).weights, adapter.fit(x, y, prior).weights, atol=1e-4, rtol=0
     )
@@ -245,7 +245,7 @@ def test_the_order_of_the_labels_does_not_matter(order: list[int]) -> None:
 @given(st.permutations(range(C)))
 def test_classes_may_be_renumbered(order: list[int]) -> None:
     x, y, prior = data()
-    adapter = BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=0.1)
+    adapter = BayesAdapter(3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=0.1)
     number = torch.tensor(order).argsort()
     moved = adapter.fit(x, number[y], GaussianEmbedding(prior.mean[order])).logits(x)
     here = adapter.fit(x, y, prior).logits(x)

@@ -13,7 +13,7 @@ def test_centred_it_is_the_dense_posterior_of_what_the_labels_add() -> None:
     """A prior of zero, so that centring changes nothing but the images; covariance and mean at new images."""
     x, y, _ = data()
     nothing = GaussianEmbedding(torch.zeros(C, D, dtype=torch.float64))
-    posterior = BayesAdapter(3.0, amplitude=7.0, temperature=1.0).fit(x, y, nothing)
+    posterior = BayesAdapter(3.0, sharpness=1.0, amplitude=7.0, temperature=1.0).fit(x, y, nothing)
     centre = x.sum(0) / (N + 4)
     torch.testing.assert_close(posterior.centre, centre)
     mean, covariance = dense(x - centre, y, nothing, 3.0, 7.0)

@@ -16,7 +16,9 @@ def fitted(n: int = 4, uneven: bool = False) -> tuple[LaplacePosterior, Tensor]:
     """Posterior of n labels in D = 6 dimensions, n < D leaving a part outside their span, and its dense twin."""
     x, y, prior = data(n)
     prior = with_variance(prior) if uneven else prior
-    adapter = BayesAdapter(SCALE, fit_scale=False, centre=False, amplitude=AMPLITUDE, temperature=TEMPERATURE)
+    adapter = BayesAdapter(
+        SCALE, fit_scale=False, centre=False, sharpness=1.0, amplitude=AMPLITUDE, temperature=TEMPERATURE
+    )
     return adapter.fit(x, y, prior), TEMPERATURE * dense(x, y, prior, SCALE, AMPLITUDE)[1]
 
 

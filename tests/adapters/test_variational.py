@@ -169,12 +169,12 @@ def test_the_bound_is_below_the_log_evidence_and_near_it() -> None:
 
 def test_a_cold_posterior_is_the_mode() -> None:
     x, y, prior = data()
-    cold = VariationalAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=1e-6).fit(
-        x, y, prior
-    )
-    laplace = BayesAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=1e-6).fit(
-        x, y, prior
-    )
+    cold = VariationalAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=1e-6
+    ).fit(x, y, prior)
+    laplace = BayesAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=1e-6
+    ).fit(x, y, prior)
     torch.testing.assert_close(cold.weights, laplace.weights, atol=2e-3, rtol=0)
 
 
@@ -199,9 +199,9 @@ def test_predictive_variance_is_the_dense_one(n: int) -> None:
     """n below and above the width: Woodbury and its compressed rows."""
     x, y, prior = data(n)
     uneven = GaussianEmbedding(prior.mean, torch.arange(1, C + 1)[:, None] * torch.ones(C, D).double())
-    q = VariationalAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=0.5).fit(
-        x, y, uneven
-    )
+    q = VariationalAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=0.5
+    ).fit(x, y, uneven)
     images = data(9, seed=5)[0]
     want = torch.einsum("nd,cde,ne->nc", images, covariances(q), images)
     torch.testing.assert_close(q.logits(images).var, want, atol=2e-3, rtol=1e-3)
@@ -210,9 +210,9 @@ def test_predictive_variance_is_the_dense_one(n: int) -> None:
 @pytest.mark.parametrize("form", ["diagonal", "full", "var"])
 def test_uncertain_images_against_dense_moments(form: str) -> None:
     x, y, prior = data()
-    q = VariationalAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=1.0).fit(
-        x, y, prior
-    )
+    q = VariationalAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=1.0
+    ).fit(x, y, prior)
     g = torch.Generator().manual_seed(4)
     root = 0.3 * torch.randn(D, D, generator=g, dtype=torch.float64)
     spread = root @ root.T if form == "full" else root.square().sum(0)
@@ -239,9 +239,9 @@ def _own_image(q: VariationalPosterior, noise: Tensor, ex: Tensor, form: str) ->
 
 def test_joint_draws_covary_as_the_dense_posterior() -> None:
     x, y, prior = data()
-    q = VariationalAdapter(3.0, fit_scale=False, centre=False, amplitude=7.0, temperature=0.5).fit(
-        x, y, prior
-    )
+    q = VariationalAdapter(
+        3.0, fit_scale=False, centre=False, sharpness=1.0, amplitude=7.0, temperature=0.5
+    ).fit(x, y, prior)
     images = data(3, seed=5)[0]
     draws = q.joint(images, 60_000, torch.Generator().manual_seed(0))  # [3,K,C]
     want = torch.einsum("id,cde,je->cij", images, covariances(q), images)

@@ -8,7 +8,7 @@ from probal.session import Session
 from probal.session.replay import replay
 from probal.session.snapshot import read_fit, snapshot_path
 from probal.session.warm_start import start_of
-from probal.types import Project
+from probal.types import Project, Role
 from tests.session.conftest import label
 
 
@@ -63,3 +63,15 @@ def test_a_lost_snapshot_is_a_cold_start(session: Session, truth: dict[str, str]
     for each in session.store.rounds(session.project.id):
         snapshot_path(session.workspace, session.project, each.index).unlink()
     assert begin(session, now) is None
+
+
+def test_a_fit_learns_from_labels_in_the_order_they_were_given(
+    session: Session, truth: dict[str, str]
+) -> None:
+    asked = [each.image_id for each in session.propose(6)]
+    backwards = sorted(asked, reverse=True)
+    for image_id in backwards:
+        label(session, truth, [image_id])
+    images = session._vectors.images(Role.POOL)
+    rows, _ = session._engine.labels(images)
+    assert [images[i].id for i in rows.tolist()] == backwards
