@@ -70,8 +70,8 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def run(setting: Setting, data: Path | None, out: Path, replicates: int, processes: int) -> None:
-    path, code = out / f"{setting.name}.jsonl", code_of(setting)
+def run(setting: Setting, code: str, data: Path | None, out: Path, replicates: int, processes: int) -> None:
+    path = out / f"{setting.name}.jsonl"
     done = {row["seed"] for row in rows(path) if row.get("code") == code}
     todo = [seed for seed in range(replicates) if seed not in done]
     loaded = world(setting.world, data)
@@ -219,13 +219,23 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     wanted = tuple(arguments.settings or [""])
     summary = {}
+    codes = {
+        each.name: code_of(each) for each in SETTINGS
+    }  # at once: files may change while this runs for hours
     for setting in SETTINGS:
         if not setting.name.startswith(wanted):
             continue
         if not arguments.report:
-            run(setting, arguments.data, arguments.out, arguments.replicates, arguments.processes)
+            run(
+                setting,
+                codes[setting.name],
+                arguments.data,
+                arguments.out,
+                arguments.replicates,
+                arguments.processes,
+            )
         lines = rows(arguments.out / f"{setting.name}.jsonl")
-        found = [row for row in lines if row.get("code") == code_of(setting)]
+        found = [row for row in lines if row.get("code") == codes[setting.name]]
         if lines and len(found) < len(lines):
             print(f"{setting.name}: {len(lines) - len(found)} lines of other code left out", flush=True)
         if len(found) > 1:
