@@ -39,9 +39,8 @@ class TipPosterior:
 
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean [N,C] of unit rows [N,D]; of embeddings with a variance, the mean's direction."""
-        if isinstance(images, GaussianEmbedding):
-            images = images.mean / images.mean.norm(dim=1, keepdim=True)
-        mean = self._mean(images)
+        rows = images if isinstance(images, Tensor) else images.mean / images.mean.norm(dim=1, keepdim=True)
+        mean = self._mean(rows)
         return GaussianLogits(mean, torch.zeros_like(mean))
 
     def joint(self, images: Tensor | GaussianEmbedding, n_samples: int, generator: torch.Generator) -> Tensor:
