@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import streamlit as st
@@ -20,6 +22,8 @@ FRAME_STYLE = Path(__file__).with_name("frame.css")
 """What every page's own parts add to the theme."""
 _CHOOSER = "project_chooser"
 _PERSON = "person"
+_ACCOUNT = 8
+"""Hex digits that stand for an account."""
 
 
 def open_workspace() -> Workspace:
@@ -38,11 +42,28 @@ def workspace_id(workspace: Workspace) -> str:
 
 
 def signed_in() -> str | None:
-    """The name of who signed in by `st.login`; None where no sign-in is configured, or before it."""
-    if not st.user.get("is_logged_in", False):
-        return None
-    name = validate.clean(str(st.user.get("name") or st.user.get("email") or ""))
-    return name[: validate.MAX_NAME] or None
+    """Under what who signed in by `st.login` answers; None where no sign-in is configured, or before it."""
+    return identity(st.user.to_dict()) if st.user.get("is_logged_in", False) else None
+
+
+def identity(claims: Mapping[str, Any]) -> str | None:
+    """What tells a person from all others: the address that the provider vouches for, else name and account.
+
+    At many providers people choose their own display name, so that a name alone could be taken from another.
+
+    Args:
+        claims: of OpenID Connect (Core 1.0, section 5.1).
+
+    Returns:
+        A name to label under; None where the provider tells none.
+    """
+    email = validate.clean(str(claims.get("email") or "")).lower()
+    if email and claims.get("email_verified") in (True, "true") and len(email) <= validate.MAX_NAME:
+        return email
+    name = "".join(char for char in str(claims.get("name") or email) if char.isprintable())
+    account = hashlib.sha256(f"{claims.get('iss')} {claims.get('sub')}".encode()).hexdigest()[:_ACCOUNT]
+    shown = validate.clean(validate.clean(name)[: validate.MAX_NAME - _ACCOUNT - 2])
+    return f"{shown} #{account}" if shown else None
 
 
 def annotator() -> str:

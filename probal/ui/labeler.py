@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from probal.types import Project
@@ -33,7 +35,7 @@ def labeler(project: Project) -> None:
             "api": "/api",
             "workspace": workspace_id(workspace),
             "project": project.name,
-            "token": workspace.token if name is None else person_token(workspace.token, name),
+            "token": workspace.token if name is None else person_token(workspace.token, name, time.time()),
             "annotator": suggested_name() if name is None else name,
             "signed_in": name is not None,
             "classes": classes,

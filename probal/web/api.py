@@ -5,6 +5,7 @@ Endpoints are plain functions, so FastAPI runs each in a thread and the event lo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -71,9 +72,9 @@ def _caller(
     """Who signed in; None for whoever has the workspace's own token, who may answer under any name."""
     if same_secret(token, workspace.token):
         return None
-    person = person_of(token, workspace.token)
+    person = person_of(token, workspace.token, time.time())
     if person is None:
-        wrong = "is missing" if token is None else "is not this workspace's"
+        wrong = "is missing" if token is None else "is not this workspace's, or too old"
         raise HTTPException(
             401,
             f"the header {TOKEN_HEADER} {wrong}: reload the page, or send PROBAL_TOKEN or what the file 'token' "

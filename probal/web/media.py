@@ -20,7 +20,8 @@ from probal.web.security import TOKEN_HEADER, host_problem, same_secret, sign_im
 from probal.workspace import Workspace
 
 PATH = re.compile(r"/media/(?P<content_hash>[0-9a-f]{64})/(?P<size>\d{1,5})")
-HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+# private: a cache between would hand what one header opened to whoever knows the hash
+HEADERS = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
 class MediaMiddleware:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 TOKEN_HEADER = "X-ProbAL-Token"
 HOSTS_VARIABLE = "PROBAL_ALLOWED_HOSTS"
 LOCAL_SUFFIXES = (".localhost", ".local")
+PERSON_SECONDS = 30 * 24 * 3600
+"""As long as Streamlit's own cookie of a sign-in lasts."""
 
 
 def same_secret(given: str | None, expected: str) -> bool:
@@ -25,23 +27,32 @@ def same_secret(given: str | None, expected: str) -> bool:
     return given is not None and hmac.compare_digest(given.encode(), expected.encode())
 
 
-def person_token(token: str, name: str) -> str:
-    """A token that answers under one name only, for the browser of who signed in."""
-    return f"{_tag(token, name)}.{base64.urlsafe_b64encode(name.encode()).decode()}"
+def person_token(token: str, name: str, now: float) -> str:
+    """A token that answers under one name only, for the browser of who signed in.
+
+    The same throughout a stretch of `PERSON_SECONDS` (`now` in seconds since 1970), so that a page that runs again
+    does not change it. It holds to the end of the next stretch: who may sign in no more is out by then.
+    """
+    return f"{_tag(token, name, _stretch(now))}.{base64.urlsafe_b64encode(name.encode()).decode()}"
 
 
-def person_of(given: str | None, token: str) -> str | None:
-    """The name that a person's token speaks for; None where it is none."""
+def person_of(given: str | None, token: str, now: float) -> str | None:
+    """The name that a person's token speaks for at `now`; None where it is none, or too old."""
     tag, _, name = (given or "").partition(".")
     try:
         found = base64.urlsafe_b64decode(name).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return None
-    return found if found and same_secret(tag, _tag(token, found)) else None
+    known = [same_secret(tag, _tag(token, found, _stretch(now) - age)) for age in (0, 1)]
+    return found if found and any(known) else None
 
 
-def _tag(token: str, name: str) -> str:
-    return hmac.new(token.encode(), f"person {name}".encode(), hashlib.sha256).hexdigest()
+def _stretch(now: float) -> int:
+    return int(now // PERSON_SECONDS)
+
+
+def _tag(token: str, name: str, stretch: int) -> str:
+    return hmac.new(token.encode(), f"person {stretch} {name}".encode(), hashlib.sha256).hexdigest()
 
 
 def sign_image(token: str, content_hash: str) -> str:

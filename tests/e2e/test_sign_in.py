@@ -19,7 +19,7 @@ from tests.pages.test_pages import Make
 
 __all__ = ["ready", "workspace"]
 pytestmark = pytest.mark.browser
-NAME = "Ada Lovelace"
+NAME = "ada@example.org"
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def project(ready: Make) -> Project:
 
 @pytest.fixture
 def known() -> Iterator[Provider]:
-    with provider({"name": NAME, "email": "ada@example.org"}) as running_provider:
+    with provider(
+        {"name": "Ada Lovelace", "email": "Ada@example.org", "email_verified": True}
+    ) as running_provider:
         yield running_provider
 
 
@@ -82,7 +84,7 @@ def test_the_name_comes_from_the_sign_in_and_stays(
     assert token != workspace.token
     call = f"{url}/api/projects/shapes/lease"
     other = httpx.post(call, json={"annotator": "Grace"}, headers={TOKEN_HEADER: token})
-    assert (other.status_code, "signed in as 'Ada Lovelace'" in other.json()["detail"]) == (403, True)
+    assert (other.status_code, "signed in as 'ada@example.org'" in other.json()["detail"]) == (403, True)
     assert httpx.post(call, json={"annotator": NAME}, headers={TOKEN_HEADER: token}).status_code == 200
 
     page.get_by_role("button", name="Sign out").click()

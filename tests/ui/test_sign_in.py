@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from probal import validate
+from probal.ui.context import identity
 from probal.ui.sign_in import providers
 from probal.workspace import Workspace
 from tests.pages.test_pages import PAGES, Make
@@ -20,6 +22,47 @@ def test_one_provider_has_one_button_and_several_have_one_each() -> None:
         "Sign in with Google": "google",
         "Sign in with Lab": "lab",
     }
+
+
+ADA = {
+    "iss": "https://one",
+    "sub": "1",
+    "name": "Ada Lovelace",
+    "email": "Ada@Example.org",
+    "email_verified": True,
+}
+
+
+def test_who_signed_in_is_the_address_that_the_provider_vouches_for() -> None:
+    assert identity(ADA) == "ada@example.org"
+    assert identity({**ADA, "name": "Somebody else"}) == "ada@example.org"
+    assert identity({"iss": "https://one", "sub": "1"}) is None
+
+
+def test_nobody_takes_anothers_name_by_calling_himself_so() -> None:
+    bare = {each: ADA[each] for each in ("iss", "sub", "name")}
+    told = {
+        identity(claims)
+        for claims in (
+            ADA,
+            {**ADA, "email_verified": False},
+            {**bare, "sub": "2"},
+            {**bare, "iss": "https://two"},
+            {**bare, "name": "ada@example.org"},
+            {**bare, "name": f"{identity(bare)}", "sub": "3"},
+        )
+    }
+    assert len(told) == 6
+    assert identity({**ADA, "email_verified": False}) == identity(bare)
+
+
+@pytest.mark.parametrize(
+    "name", ["Zo\u0065\u0308", " a\u202eb ", "x" * 300, "y" * 89 + " " * 9 + "z", "\u200b.\t"]
+)
+def test_what_a_provider_tells_can_be_labeled_under(name: str) -> None:
+    given = identity({"iss": "https://one", "sub": "1", "name": name})
+    assert given is not None
+    assert validate.annotator(given) == given
 
 
 def navigation(secrets: dict[str, Any]) -> AppTest:

@@ -32,7 +32,7 @@ def test_media_is_signed_immutable_and_known_only(
     answer = client.get(item["media"])
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
     first, second = workspace.store.images(project.id, state=ImageState.OK)[:2]
     plain = f"/media/{first.content_hash}/320"
     assert client.get(plain).status_code == 401
