@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#8c8c8c")
-WIDE, HIGH, LEFT, BOTTOM = 640, 320, 48, 40
+WIDE, HIGH, LEFT, BOTTOM = 640, 320, 60, 40
 
 
 def draw(scores: dict[str, Any], shown: dict[str, str], to: Path) -> None:
@@ -33,6 +33,10 @@ def draw(scores: dict[str, Any], shown: dict[str, str], to: Path) -> None:
         )
     parts.append(
         f'<text x="{LEFT + across / 2}" y="{HIGH - 6}" text-anchor="middle">bin of uncertainty</text>'
+    )
+    middle = f"12 {16 + up / 2:.0f}"
+    parts.append(
+        f'<text transform="translate({middle}) rotate(-90)" text-anchor="middle">recall@1 error</text>'
     )
     for k, (name, label) in enumerate(shown.items()):
         colour, score = COLOURS[k % len(COLOURS)], scores[name]
