@@ -43,10 +43,6 @@ IMAGE: dict[str, Score] = {
 """From the image alone."""
 PAIR = ("image + text aleatoric", "image's surprise", "text's surprise", "retrieval surprise")
 """From the image and the text that it retrieves."""
-TEXTS = ("retrieval changes",)
-"""From the image and all texts."""
-BASELINES = ("1 − cosine", "1 − confidence")
-"""Without ProbVLM: of the retrieved text, and CLIP's softmax over all."""
 
 
 def scores(model: ProbVLM, data: Set, *seed: object) -> dict[str, Tensor]:

@@ -278,17 +278,6 @@ class SyncReport:
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """A fitted adapter on disk; `path` is relative to the workspace."""
-
-    id: int
-    round_id: int
-    path: str
-    sha256: str
-    created_at: datetime
-
-
-@dataclass(frozen=True)
 class ExportRecord:
     """An export that was written; `path` is the absolute folder."""
 

@@ -29,7 +29,6 @@ from probal.acquisition.scores import (
     bald_second_order,
     entropy,
     expected_entropy,
-    least_confidence,
     margin,
     uncertainty,
 )
@@ -87,7 +86,6 @@ __all__ = [
     "epig",
     "expected_entropy",
     "find_strategy",
-    "least_confidence",
     "margin",
     "propose",
     "uncertainty",

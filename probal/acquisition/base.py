@@ -6,7 +6,7 @@ Shapes use the glossary of `probal.types`. Strategies work on row numbers; the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -73,10 +73,6 @@ class AcquisitionState:
         free = torch.ones(len(self.embeddings), dtype=torch.bool)
         free[self.covered] = False
         return torch.nonzero(free).squeeze(1)
-
-    def with_pending(self, rows: Tensor) -> AcquisitionState:
-        """The state once `rows` are out for labeling too."""
-        return replace(self, pending=torch.cat([self.pending, rows]))
 
     def joint_probs(
         self, rows: Tensor, n_samples: int, generator: torch.Generator, target: Target | None = None

@@ -89,13 +89,6 @@ def margin_of(predictive: Tensor) -> Tensor:
     return top[:, 0] - top[:, 1]
 
 
-def least_confidence(
-    logits: GaussianLogits, generator: torch.Generator | None = None, n_samples: int = N_SAMPLES
-) -> Tensor:
-    """One minus the likeliest class of the predictive, [N] in [0, 1 − 1/C] (Lewis and Gale 1994)."""
-    return 1 - uncertainty(logits, generator, n_samples).predictive.amax(1)
-
-
 def bald(
     logits: GaussianLogits, generator: torch.Generator | None = None, n_samples: int = N_SAMPLES
 ) -> Tensor:

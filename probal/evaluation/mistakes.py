@@ -74,14 +74,6 @@ def suspicious_labels(probs: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(found, np.int64)
 
 
-def choose_repeats(image_ids: Sequence[int], share: float, generator: np.random.Generator) -> list[int]:
-    """Labeled images to ask again, uniformly drawn, `share` of them rounded up, in random order."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must be between 0 and 1, got {share}")
-    size = int(np.ceil(share * len(image_ids)))
-    return [image_ids[i] for i in generator.permutation(len(image_ids))[:size].tolist()]
-
-
 def repeat_agreement(first: Sequence[int], second: Sequence[int]) -> Mapping[int | None, Agreement]:
     """Agreement of labels given twice to the same images, blind: overall under None, and by first class.
 
@@ -118,8 +110,8 @@ def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnn
 
     Each answer is compared with the majority of the other answers to its image and, where these are tied, of all of
     them: of three people two are right where the third is always wrong, and only so it is seen that they are. Without
-    a majority (a single answer, a tie of all) it says nothing. Two annotators alone differ equally from each other, so it
-    takes three to name one.
+    a majority (a single answer, a tie of all) it says nothing. Two annotators alone differ equally from each other, so
+    it takes three to name one.
     """
     # scipy.stats takes a second to load
     from scipy.stats import fisher_exact

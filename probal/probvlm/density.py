@@ -45,10 +45,6 @@ class GeneralizedGaussian:
         ratio = (x - self.mean).abs() / self.alpha
         return torch.special.gammainc(1 / self.beta, ratio**self.beta)
 
-    def half_width(self, level: float) -> Tensor:
-        """Half the width of the central interval of `level` in (0, 1), [N, D]: the inverse of :meth:`level`."""
-        return self.alpha * _quantile(self.beta, torch.full_like(self.beta, level))
-
     def sample(self, k: int, generator: torch.Generator) -> Tensor:
         """K independent draws, [K, N, D]: a random sign on the half-width of a random level."""
         shape = (k, *self.mean.shape)

@@ -35,8 +35,6 @@ from probal.session.vectors import ProjectVectors
 from probal.types import ImageInfo, Project, Role
 from probal.workspace import Workspace
 
-PSEUDO_COUNT = 1000.0
-"""Images that the pool is worth without labels, unless the user says otherwise."""
 MAX_POOL = 10_000
 """Pool images that the label-free curvature is averaged over; more change its shape by less than the rest does."""
 MAX_CONTRAST = 1024

@@ -12,7 +12,7 @@ from probal.store.base import utc_now
 from probal.store.labels import refresh_open, skipped
 from probal.store.repository import AnyRow, Repository
 from probal.store.schema import proposal, round_, snapshot
-from probal.types import NewProposal, Proposal, Reason, Round, Snapshot
+from probal.types import NewProposal, Proposal, Reason, Round
 
 _BATCH = select(
     func.count().label("proposed"),
@@ -131,11 +131,11 @@ class Rounds(Repository):
                 update(round_).where(round_.c.id == round_id).values(timings={**before, **timings})
             )
 
-    def add_snapshot(self, project_id: int, round_id: int, path: str, sha256: str) -> Snapshot:
+    def add_snapshot(self, project_id: int, round_id: int, path: str, sha256: str) -> None:
         """Note a fitted adapter that lies at `path`, relative to the workspace."""
         with self._db.write() as connection:
-            row = connection.execute(
-                insert(snapshot).returning(snapshot),
+            connection.execute(
+                insert(snapshot),
                 {
                     "project_id": project_id,
                     "round_id": round_id,
@@ -143,20 +143,7 @@ class Rounds(Repository):
                     "sha256": sha256,
                     "created_at": utc_now(),
                 },
-            ).one()
-        return _snapshot(row)
-
-    def latest_snapshot(self, project_id: int) -> Snapshot | None:
-        """The last snapshot, None before the first."""
-        query = (
-            select(snapshot)
-            .where(snapshot.c.project_id == project_id)
-            .order_by(snapshot.c.id.desc())
-            .limit(1)
-        )
-        with self._db.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else _snapshot(row)
+            )
 
 
 def predicted_of(value: Sequence[Sequence[Any]]) -> tuple[tuple[int, float], ...]:
@@ -188,7 +175,3 @@ def _round(row: AnyRow) -> Round:
         row.timings,
         row.created_at,
     )
-
-
-def _snapshot(row: AnyRow) -> Snapshot:
-    return Snapshot(row.id, row.round_id, row.path, row.sha256, row.created_at)

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,7 +80,7 @@ def test_regions_that_the_model_is_sure_of_wait() -> None:
 def test_what_is_pending_is_covered_as_what_is_labeled() -> None:
     state = blobs([60, 40, 20, 1], [False] * 4)
     first = asked(state, 1)
-    second = asked(state.with_pending(torch.tensor(first)), 1)
+    second = asked(replace(state, pending=torch.tensor(first)), 1)
     assert first[0] < 60 <= second[0] < 100
 
 

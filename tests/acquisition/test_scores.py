@@ -14,7 +14,6 @@ from probal.acquisition.scores import (
     bald_second_order,
     entropy,
     expected_entropy,
-    least_confidence,
     margin,
     margin_of,
     uncertainty,
@@ -144,14 +143,11 @@ def test_each_score_is_its_part_of_the_whole() -> None:
     assert torch.equal(expected_entropy(z), u.aleatoric)
     assert torch.equal(bald(z), u.epistemic)
     assert torch.equal(margin(z), margin_of(u.predictive))
-    assert torch.equal(least_confidence(z), 1 - u.predictive.max(1).values)
     top = u.predictive.sort(1, descending=True).values
     assert torch.equal(margin(z), top[:, 0] - top[:, 1])
 
 
-@pytest.mark.parametrize(
-    "score", [entropy, expected_entropy, margin, least_confidence, bald, bald_second_order]
-)
+@pytest.mark.parametrize("score", [entropy, expected_entropy, margin, bald, bald_second_order])
 def test_every_image_is_scored_by_its_own_row(score: object) -> None:
     """Also where N = C, which hides a `.diagonal()` of an [N, C] variance."""
     assert callable(score)
@@ -184,9 +180,7 @@ def test_empty_and_single_class() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize(
-    "score", [entropy, expected_entropy, margin, least_confidence, bald, bald_second_order]
-)
+@pytest.mark.parametrize("score", [entropy, expected_entropy, margin, bald, bald_second_order])
 def test_not_finite_is_raised(score: object, value: float) -> None:
     assert callable(score)
     z = logits()

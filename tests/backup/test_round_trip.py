@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import sqlite3
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from probal.session import Session
 from probal.session.snapshot import read_held_out
 from probal.types import JobKind, JobState
 from probal.worker import drain
-from probal.workspace import Workspace
+from probal.workspace import DATABASE, Workspace
 from tests.session.conftest import (
     COLOURS,
     audit_ids,
@@ -126,9 +129,12 @@ def test_files_that_hold_ids_speak_of_the_new_ones(
         assert set(held_out.image_ids.tolist()) <= ids
         assert set(held_out.class_ids.tolist()) == classes
         assert one.index == index
-    latest = other.store.latest_snapshot(back.id)
-    assert latest is not None
-    assert (other.path / latest.path).is_file()
+    with closing(sqlite3.connect(other.path / DATABASE)) as database:
+        noted = dict(database.execute("select path, sha256 from snapshot where project_id = ?", [back.id]))
+    assert noted == {
+        path.relative_to(other.path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (other.snapshots_dir / str(back.id)).glob("round-*.safetensors")
+    }
     predictions = read_predictions(predictions_path(other.snapshots_dir, back.id))
     assert predictions is not None
     assert set(predictions.records["image_id"].tolist()) <= ids

@@ -1,12 +1,9 @@
 """Wrong labels that were planted are found, and right ones are left alone."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from probal.evaluation import (
-    choose_repeats,
     class_agreement,
     odd_annotators,
     repeat_agreement,
@@ -36,15 +33,6 @@ def test_right_labels_and_too_little_to_go_by_are_left_alone():
     assert len(suspicious_labels(probs[good], y[good])) <= 3
     assert suspicious_labels(np.zeros((0, 3)), np.zeros(0, int)).size == 0
     assert suspicious_labels(np.eye(3)[:1], np.array([1])).size == 0
-
-
-def test_repeats_are_drawn_uniformly():
-    rng = np.random.default_rng(0)
-    drawn = Counter(image for _ in range(400) for image in choose_repeats(range(10, 20), 0.25, rng))
-    assert set(drawn) == set(range(10, 20))
-    assert sum(drawn.values()) == 1200
-    assert max(abs(count - 120) for count in drawn.values()) < 45  # four standard deviations
-    assert choose_repeats([], 0.5, rng) == []
 
 
 def test_repeat_agreement_by_class():
@@ -109,7 +97,5 @@ def test_bad_arguments():
         suspicious_labels(np.eye(2), np.array([0.0, 1.0]))
     with pytest.raises(ValueError, match="labels must be in"):
         suspicious_labels(np.eye(2), np.array([0, 2]))
-    with pytest.raises(ValueError, match="share"):
-        choose_repeats([1], 1.5, np.random.default_rng(0))
     with pytest.raises(ValueError, match="two answers"):
         repeat_agreement([1], [])

@@ -11,7 +11,6 @@ from scipy.stats import spearmanr
 from probal import finish_plan, orders, worker
 from probal.posterior import Damping
 from probal.session import Session, ambiguity, posterior_files
-from probal.session.estimate import PSEUDO_COUNT
 from probal.session.orders import fulfil, spearman, standing_aim
 from probal.session.probvlm_training import FEWEST_PAIRS
 from probal.types import JobKind, JobState, Role
@@ -26,7 +25,6 @@ def quiet(done: int, total: int, message: str) -> None:
 def test_names_are_those_of_the_engine() -> None:
     assert (orders.POSTERIOR, orders.PROBVLM) == (posterior_files.SETTING, ambiguity.SETTING)
     assert set(orders.DAMPINGS) == {str(each) for each in Damping}
-    assert orders.PosteriorOrder().pseudo_count == PSEUDO_COUNT
     assert probvlm_view.FEWEST_PAIRS == FEWEST_PAIRS
 
 

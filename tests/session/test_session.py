@@ -11,7 +11,7 @@ import torch
 from probal.errors import UserError
 from probal.labeling import status
 from probal.session import Session
-from probal.session.snapshot import read_held_out
+from probal.session.snapshot import read_held_out, snapshot_path
 from probal.types import Event, EventKind, ImageState, JobKind, JobState, Role
 from probal.workspace import Workspace
 from tests.session.conftest import COLOURS, audit_ids, draw_pool, label
@@ -218,9 +218,7 @@ def test_predictions_cover_pool_and_audit(session: Session) -> None:
 
 
 def test_snapshots_hold_the_predictions_for_the_audit(session: Session) -> None:
-    latest = session.store.latest_snapshot(session.project.id)
-    assert latest is not None
-    saved = read_held_out(session.workspace.path / latest.path)
+    saved = read_held_out(snapshot_path(session.workspace, session.project, 0))
     assert saved is not None
     assert set(saved.image_ids.tolist()) == set(audit_ids(session))
     assert saved.probabilities.shape == (30, 3)

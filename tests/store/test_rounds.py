@@ -39,12 +39,3 @@ def test_a_batch_counts_what_was_neither_answered_nor_skipped(world: World, stor
     world.accept(world.undo(undone))
     assert store.batch(made.id) == (4, 2)
     assert store.batch(world.propose([]).id) == (0, 0)
-
-
-def test_the_latest_snapshot_is_known(world: World, store: Store):
-    assert store.latest_snapshot(world.id) is None
-    made = world.propose([])
-    store.add_snapshot(world.id, made.id, "snapshots/0.safetensors", "aa")
-    last = store.add_snapshot(world.id, made.id, "snapshots/1.safetensors", "bb")
-    assert store.latest_snapshot(world.id) == last
-    assert (last.round_id, last.path, last.sha256) == (made.id, "snapshots/1.safetensors", "bb")
