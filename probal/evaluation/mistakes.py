@@ -110,8 +110,8 @@ def odd_annotators(answers: Sequence[Answer], level: float = ODD) -> list[OddAnn
 
     Each answer is compared with the majority of the other answers to its image and, where these are tied, of all of
     them: of three people two are right where the third is always wrong, and only so it is seen that they are. Without
-    a majority (a single answer, a tie of all) it says nothing. Two annotators alone differ equally from each other, so
-    it takes three to name one.
+    a majority (a single answer, a tie of all) it says nothing. Two annotators alone differ equally from each other,
+    so it takes three to name one.
     """
     # scipy.stats takes a second to load
     from scipy.stats import fisher_exact
