@@ -36,7 +36,7 @@ class ClassEditor:
 
     def add(self, name: str, prompt: str | None = None, color: str | None = None) -> ClassChange:
         """A new class at the end; an archived one of that name comes back instead."""
-        text, color = validate.prompt(prompt), _color(color)
+        text, color = self.checked_prompt(prompt), _color(color)
 
         def decide(known: list[ClassInfo], _: int) -> Edits:
             cleaned = validate.clean(name)
@@ -78,7 +78,7 @@ class ClassEditor:
 
     def prompt(self, name: str, text: str | None) -> ClassChange:
         """What the encoder reads for the class; `{}` in it is the name, None the project's template."""
-        text = validate.prompt(text)
+        text = self.checked_prompt(text)
         return self._change(
             "prompt", lambda known, _: Edits(changed={_find(known, name).id: {"prompt": text}})
         )
@@ -94,11 +94,21 @@ class ClassEditor:
             self._ask_for_refit("template")
         return replace(self.project, config=config)
 
+    def checked_prompt(self, text: str | None) -> str | None:
+        """The prompt as it would be kept. UserError where it is too long, and where no encoder would read it."""
+        text = validate.prompt(text)
+        if text is not None:
+            self._check_encoder()
+        return text
+
     def checked_template(self, text: str | None) -> str | None:
         """The template as it would be kept. UserError where it is none, and where no encoder would read it."""
+        self._check_encoder()
+        return validate.template((text or "").strip() or None)
+
+    def _check_encoder(self) -> None:
         if self.project.config.encoder.startswith(VECTORS):
             raise UserError(f"{self.project.name!r} has vectors from a file, so no encoder reads a prompt")
-        return validate.template((text or "").strip() or None)
 
     def merge(self, name: str, into: str) -> ClassChange:
         """Read every label of one class as one of another, and put the first away."""

@@ -116,11 +116,9 @@ def preview(
     as_json: JsonFlag = False,
 ) -> None:
     """What another prompt would change in the zero-shot predictions of 200 images of the pool; changes nothing."""
-    from probal import validate
-
-    _, project = open_project(ctx, name)
-    class_id = _editor(ctx, name).find(class_name).id
-    _preview(ctx, name, {class_id: validate.prompt(text)}, project.config.template, as_json)
+    editor = _editor(ctx, name)
+    wanted = editor.checked_prompt(text)
+    _preview(ctx, name, {editor.find(class_name).id: wanted}, editor.project.config.template, as_json)
 
 
 @classes.command()

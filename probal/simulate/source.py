@@ -6,7 +6,7 @@ Shapes use the glossary of `probal.types`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,11 +85,15 @@ def _read_arrays(path: Path, pool_key: str | None, eval_key: str | None) -> Sour
                 + (f"; try --pool-key and --eval-key with: {', '.join(keys)}" if keys else "")
             )
         x, y = arrays[names[0]], arrays[names[1]]
-        if x.ndim != 2 or y.shape != (len(x),) or not np.isfinite(x.astype(np.float32)).all():
+        if x.ndim != 2 or y.shape != (len(x),) or not x.size or not _finite(x):
             raise UserError(
                 f"{path.name}: {names[0]} must be finite [N,D] and {names[1]} [N], got {x.shape}, {y.shape}"
             )
-        return x, y
+        if not _finite(y) or y.min() < 0 or (y != y.astype(np.int64)).any():
+            raise UserError(
+                f"{path.name}: {names[1]} must number the classes 0, 1, 2 …; their names go into `classnames`"
+            )
+        return x, y.astype(np.int64)
 
     x, y = pair(pool_key)
     eval_x, eval_y = pair(eval_key) if eval_key else (None, None)
@@ -98,8 +102,23 @@ def _read_arrays(path: Path, pool_key: str | None, eval_key: str | None) -> Sour
     names = [str(name) for name in arrays.get("classnames", np.arange(count))]
     if len(names) < count or (text_x is not None and len(text_x) != len(names)):
         raise UserError(f"{path.name}: {count} classes in the labels, {len(names)} class names")
-    scale = float(arrays["scale"]) if "scale" in arrays else (BARE_SCALE if text_x is None else TEXT_SCALE)
+    if text_x is not None and (text_x.ndim != 2 or text_x.shape[1] != x.shape[1] or not _finite(text_x)):
+        raise UserError(f"{path.name}: text_x must be finite [C,{x.shape[1]}], got {text_x.shape}")
+    if eval_x is not None and eval_x.shape[1] != x.shape[1]:
+        raise UserError(f"{path.name}: vectors {x.shape[1]} and {eval_x.shape[1]} wide cannot be compared")
+    scale = _scale(path, arrays) if "scale" in arrays else (BARE_SCALE if text_x is None else TEXT_SCALE)
     return Source(str(path), "vectors", tuple(names), x, y, eval_x, eval_y, text_x, scale, centred=False)
+
+
+def _finite(values: np.ndarray) -> bool:
+    return values.dtype.kind in "biuf" and bool(np.isfinite(values.astype(np.float32)).all())
+
+
+def _scale(path: Path, arrays: Mapping[str, np.ndarray]) -> float:
+    scale = arrays["scale"]
+    if scale.size != 1 or not _finite(scale) or scale.item() <= 0:
+        raise UserError(f"{path.name}: scale must be one positive number, got {scale.tolist()}")
+    return float(scale.item())
 
 
 def _embed_folder(path: Path, encoder_id: str, report: Report) -> Source:

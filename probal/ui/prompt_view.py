@@ -34,6 +34,9 @@ def _own_template(project: Project) -> str:
 
 def try_prompt(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo]) -> None:
     """A prompt for one class, what it would change on images of the pool, and then the button that keeps it."""
+    if editor.project.config.encoder.startswith(VECTORS):
+        st.caption("The vectors of this project come from a file: no encoder reads a prompt.")
+        return
     text = st.text_input(
         "What the model reads",
         each.prompt or "",

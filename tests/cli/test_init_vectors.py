@@ -122,6 +122,22 @@ def test_class_rows_follow_the_names_given(probal, workspace, world, tmp_path):
         ]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("prompt", "own", "cat", "a cat"),
+        ("preview", "own", "cat", "a cat"),
+        ("add", "own", "dog", "--prompt", "a dog"),
+    ],
+)
+def test_no_prompt_where_no_encoder_reads_it(probal, tmp_path, words):
+    np.savez(tmp_path / "own.npz", x=np.eye(40, dtype=np.float32))
+    assert probal("init", "own", "--vectors", tmp_path / "own.npz", "--classes", "cow,cat").exit_code == 0
+    refused = probal("classes", *words)
+    assert (refused.exit_code, "no encoder reads a prompt" in refused.stderr) == (2, True)
+    assert probal("classes", "prompt", "own", "cat", "").exit_code == 0
+
+
 def test_equal_vectors_are_one_item(probal, tmp_path):
     x = np.random.default_rng(0).normal(size=(50, 4))
     np.savez(tmp_path / "own.npz", x=np.concatenate([x, x[:7]]))

@@ -57,5 +57,19 @@ def test_what_does_not_fit_is_told(path: Path, arrays: dict[str, np.ndarray], tm
     assert "must be finite [N,D]" in refused(tmp_path / "bad.npz")
     np.savez(tmp_path / "names.npz", x=arrays["x"], y=arrays["y"], classnames=["a", "b"])
     assert "4 classes in the labels, 2 class names" in refused(tmp_path / "names.npz")
+    x, y, text = arrays["x"], arrays["y"], arrays["text_x"]
+    for wrong in (y.astype(str), y + 0.5, y - 1, np.where(y, np.nan, 0.0)):
+        np.savez(tmp_path / "classes.npz", x=x, y=wrong)
+        assert "y must number the classes 0, 1, 2" in refused(tmp_path / "classes.npz")
+    for rows in (x[:0], x.astype(str), x[:, :0]):
+        np.savez(tmp_path / "rows.npz", x=rows, y=y[: len(rows)])
+        assert "must be finite [N,D]" in refused(tmp_path / "rows.npz")
+    np.savez(tmp_path / "wide.npz", x=x, y=y, text_x=text[:, 1:])
+    assert f"text_x must be finite [C,{x.shape[1]}]" in refused(tmp_path / "wide.npz")
+    np.savez(tmp_path / "pair.npz", a_x=x, a_y=y, b_x=x[:, 1:], b_y=y)
+    assert "cannot be compared" in refused(tmp_path / "pair.npz", "a", "b")
+    for scale in ([1, 2], 0, np.nan, "much"):
+        np.savez(tmp_path / "scale.npz", x=x, y=y, scale=scale)
+        assert "scale must be one positive number" in refused(tmp_path / "scale.npz")
     (tmp_path / "notes.npz").write_text("not an archive")
     assert "cannot be read" in refused(tmp_path / "notes.npz")
