@@ -209,6 +209,8 @@ def test_the_status_tells_where_a_project_stands(world: World, store: Store):
         "created_at": world.project.created_at.isoformat(),
         "stopping": None,
         "drift": None,
+        "decision": None,
+        "decided": None,
     }
     job = store.claim("worker")
     assert job is not None

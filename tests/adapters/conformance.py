@@ -140,7 +140,7 @@ class AdapterConformance:
         assert noisy.shape == (4, 300, C)
         assert (noisy.var(1) > certain).all()
 
-    @pytest.mark.parametrize(("n", "classes", "width"), [(2000, 5, 24), (60, 1000, 24)])
+    @pytest.mark.parametrize(("n", "classes", "width"), [(2000, 20, 24), (60, 1000, 24)])
     def test_many_labels_and_many_classes(self, n: int, classes: int, width: int) -> None:
         """Far more labels than dimensions; far more classes than labels."""
         x, y = self.labeled(n, torch.float32, classes, width)

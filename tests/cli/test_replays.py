@@ -16,7 +16,7 @@ def test_the_same_and_not_the_same(prepared, images, truth, tmp_path):
     for index in (0, 1):
         result = prepared("replay", "p", index)
         assert result.exit_code == 0
-        assert f"Round {index} of p: the same model, candidates and 20 picks." in result.stderr
+        assert f"Round {index} of p: the same model, candidates and 40 picks." in result.stderr
     Image.new("RGB", (8, 8), "red").save(images / "new.png")
     prepared("embed", "p")
     other = prepared("replay", "p", 0, "--json")
