@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -64,7 +65,10 @@ def _at_hand(given: UploadedFile | None, where: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="probal-import-") as scratch:
         path = Path(scratch) / Path(given.name).name
         path.write_bytes(given.getbuffer())
-        yield path
+        try:
+            yield path
+        except UserError as error:  # where an upload lay is nothing to the user
+            raise UserError(str(error).replace(f"{scratch}{os.sep}", "the file ")) from None
 
 
 def _what_fits(plan: ImportPlan) -> None:

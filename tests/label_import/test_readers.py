@@ -16,6 +16,7 @@ from probal.errors import UserError
 from probal.export import EXPORTERS, ExportRow, export_labels
 from probal.label_import import match, read_labels
 from probal.types import ClassInfo, ImageInfo, ImageState, Role
+from probal.web.downloads import zip_folder
 from tests.export.conftest import image_root, rows
 
 __all__ = ["image_root", "rows"]
@@ -39,6 +40,25 @@ def test_every_export_comes_back(name: str, rows: list[ExportRow], image_root: P
     assert found.labels == {image.id: row.class_id for image, row in zip(images, rows, strict=True)}
     told = set(found.annotators.values())
     assert told == ({"ann"} if name in {"csv", "jsonl", "parquet", "labelstudio"} else {""})
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_every_export_comes_back_as_the_zip_that_the_page_hands_over(
+    name: str, rows: list[ExportRow], image_root: Path, tmp_path: Path
+) -> None:
+    export_labels(rows, tmp_path / "photos-2026-01-31", [name], image_root)
+    archive = zip_folder(tmp_path / "photos-2026-01-31", tmp_path / "photos.zip")
+    images, classes = project_of(rows)
+    found = match(read_labels(archive), images, classes, Path("/elsewhere"))
+    assert found.complaint() == ""
+    assert found.labels == {image.id: row.class_id for image, row in zip(images, rows, strict=True)}
+
+
+def test_what_is_wrong_in_an_archive_is_told_of_the_archive(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "out.zip", "w") as archive:
+        archive.writestr("out/labels.csv", "file,klass\na.png,cat\n")
+    with pytest.raises(UserError, match=rf"^{tmp_path}/out.zip/labels.csv has the columns file, klass"):
+        read_labels(tmp_path / "out.zip")
 
 
 @pytest.mark.parametrize("name", EXPORTERS)

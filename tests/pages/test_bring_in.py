@@ -65,6 +65,13 @@ def test_a_file_that_is_none_is_told(ready: Make, workspace: Workspace) -> None:
     assert "There is no /no/such" in plain(app.error[0].value)
 
 
+def test_an_upload_is_told_by_its_name(ready: Make, workspace: Workspace) -> None:
+    ready()
+    app = page("pool", "shapes")
+    app.get("file_uploader")[0].upload("mine.csv", b"file,klass\n", "text/csv").run()
+    assert plain(app.error[0].value).startswith("The file mine.csv has the columns file, klass")
+
+
 def test_a_backup_leaves_on_one_page_and_comes_back_on_another(
     ready: Make, workspace: Workspace, tmp_path: Path
 ) -> None:
