@@ -1,6 +1,6 @@
 """BayesVLM: what its variances are worth, measured on published factors and on the embedded encoder.
 
-    python benchmarks/bayesvlm.py --data ../shared/data [--cache VECTORS.npz] [--seeds 5] [--json OUT]
+    python benchmarks/bayesvlm.py --data DIR [--cache VECTORS.npz] [--seeds 5] [--json OUT]
 
 1. Published factors (needs `bayesvlm_posterior/`): exact against factored predictive variance on drawn
    activations; BALD of three forms of the noise over that of each image's dense covariance.

@@ -1,6 +1,6 @@
 """Calibration while labels are chosen: what each way to set BayesAdapter's sharpness gives on the same labels.
 
-    python -m benchmarks.calibration --data ../shared/data [--sets digits food10] [--seeds 2]
+    python -m benchmarks.calibration --data DIR [--sets digits food10] [--seeds 2]
 
 `auto` and random sampling choose the labels, with the adapter as it is; every second round each way is fitted on
 them and measured on the measuring images and on what is left of the pool. `mode` is the maximum a posteriori with

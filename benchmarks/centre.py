@@ -1,6 +1,6 @@
 """Should the labels move images or images less their mean? BayesAdapter with and without its centre.
 
-    python benchmarks/centre.py [--data ../shared/data] [--seeds 3] [--sets NAME ...] [--labels 50 200 400]
+    python benchmarks/centre.py [--data DIR] [--seeds 3] [--sets NAME ...] [--labels 50 200 400]
 
 Random labels of the sets of `benchmarks.sets`, everything else as the adapter chooses it; held-out accuracy and NLL,
 means ± 95 % over seeds, and the accuracy without labels beside them.

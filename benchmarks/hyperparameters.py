@@ -1,6 +1,6 @@
 """Evidence or leave-one-out: which one finds BayesAdapter's amplitude, and how honest is its covariance?
 
-    python benchmarks/hyperparameters.py --data ../shared/data [--seeds 5] [--json OUT]
+    python benchmarks/hyperparameters.py --data DIR [--seeds 5] [--json OUT]
 
 For random labels of each set and size, over a grid of amplitudes at the encoder's own scale: the amplitude that
 the Laplace evidence, the leave-one-out likelihood and the held-out NLL would choose (geometric means over seeds),

@@ -1,6 +1,6 @@
 """How many labels `auto` saves: the table of label ratios over all sets, with everything the claim hangs on.
 
-    python -m benchmarks.label_ratio --data ../shared/data --out results/label_ratio [--seeds 20] [--sets pets dtd]
+    python -m benchmarks.label_ratio --data DIR --out results/label_ratio [--seeds 20] [--sets pets dtd]
         [--strategies auto,random] [--adapters bayes] [--jobs 2] [--peers results/peers.json]
 
 Every strategy and adapter runs on every set with the same seeds; finished runs are kept in OUT.runs.jsonl and the

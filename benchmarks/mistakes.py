@@ -1,6 +1,6 @@
 """Drift and mistakes: does the loop recover? Four ways in which labeling goes wrong, as curves.
 
-    python -m benchmarks.mistakes --out results/mistakes [--data ../shared/data] [--seeds 20] [--jobs 2]
+    python -m benchmarks.mistakes --out results/mistakes [--data DIR] [--seeds 20] [--jobs 2]
         [--svg docs/images/mistakes.svg]
 
 - 5, 10 and 20 % of the answers are wrong; with and without asking again what the model doubts;

@@ -1,6 +1,6 @@
 """Should `auto` ask for information per second? The gain of an image over the seconds that its answer should take.
 
-    python -m benchmarks.per_second --data ../shared/data --out results/per_second [--seeds 10] [--sets digits food10]
+    python -m benchmarks.per_second --data DIR --out results/per_second [--seeds 10] [--sets digits food10]
 
 An image that the model calls right is confirmed, and the model says how likely that is: its expected seconds are
 `choose − (choose − confirm) · max p`. Herding picks by gain; here it picks by gain over these seconds. Both are

@@ -1,6 +1,6 @@
 """ProbVLM trained on ImageNet-4 (image, class-text) pairs: does uncertainty rise with recall@1 error?
 
-    python benchmarks/probvlm.py --data ../shared/data [--seeds 2] [--only PART] [--json OUT] [--figure OUT.svg]
+    python benchmarks/probvlm.py --data DIR [--seeds 2] [--only PART] [--json OUT] [--figure OUT.svg]
 
 Four models a seed, each held out from a quarter of the images (one of four per class) or of the classes, so that all
 4,000 images are measured by a model that did not see them. Food10 (test) and CIFAR-10 are measured by all four,

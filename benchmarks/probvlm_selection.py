@@ -1,6 +1,6 @@
 """Does ProbVLM rank encoders for an unlabeled pool as their accuracy does?
 
-    python benchmarks/probvlm_selection.py --data ../shared/data [--seeds 3] [--json OUT]
+    python benchmarks/probvlm_selection.py --data DIR [--seeds 3] [--json OUT]
 
 Two settings. "few": half of the images with their labels train one ProbVLM per encoder, the other half is the pool,
 as in `probal probvlm select-model`; CIFAR-10 (500 images) and clothing (10 classes, --per-class photos of each).

@@ -1,6 +1,6 @@
 """The sets that benchmarks of the loop run on: what is labeled, what measures, how many labels a round and in all.
 
-    python -m benchmarks.sets --data ../shared/data [--sets digits stamps]
+    python -m benchmarks.sets --data DIR [--sets digits stamps]
 
 loads them, and prints what they are. Vectors that come from files (`clip_features/*.npz`) and the photos of clothes
 are looked for below `--data` or `PROBAL_BENCH_DATA`; pictures of Debian's packages `openclipart-png` and
@@ -115,7 +115,7 @@ _ALL = (
     BenchSet(
         "imagenet4", _file("imagenet_train4_vitb32_with_text", "train4", None), 100, 1000, looked_at=True
     ),
-    BenchSet("digits", _digits, 10, 200, looked_at=False),
+    BenchSet("digits", _digits, 10, 200, looked_at=True),
     BenchSet("openclipart", _openclipart, 10, 200, looked_at=False),
     BenchSet("stamps", _stamps, 10, 150, looked_at=False),
 )
@@ -141,7 +141,17 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="SET")
     arguments = parser.parse_args()
     table = Table(
-        "set", "encoder", "C", "D", "pool", "measure", "largest : smallest", "prior", "batch", "budget"
+        "set",
+        "encoder",
+        "C",
+        "D",
+        "pool",
+        "measure",
+        "largest : smallest",
+        "prior",
+        "batch",
+        "budget",
+        "in sight",
     )
     for each, source in load_sets(arguments.sets, arguments.data):
         task = split(source, seed=0)
@@ -149,7 +159,7 @@ def main() -> None:
         table.add_row(
             each.name, source.encoder, str(len(source.classes)), str(task.pool_x.shape[1]), f"{len(task.pool_y):,}",
             f"{len(task.eval_y):,}", f"{count.max()} : {count.min()}", "none" if source.text_x is None else "text",
-            str(each.batch_size), str(each.budget),
+            str(each.batch_size), str(each.budget), "yes" if each.looked_at else "no",
         )  # fmt: skip
     Console(width=120).print(table)
 

@@ -1,6 +1,6 @@
 """Zero-shot accuracy of an encoder on folders with one subfolder per class.
 
-    python benchmarks/zero_shot.py ../shared/data/images/clothing/{train,validation,test} [--encoder embedded]
+    python benchmarks/zero_shot.py DIR/images/clothing/{train,validation,test} [--encoder embedded]
 
 Folder names are the class names; images are centred by their own folder's mean where the encoder asks for it. The
 interval is Wilson's, 95 %.
