@@ -18,6 +18,7 @@ from starlette.routing import Mount
 from probal.errors import UserError
 from probal.ui.context import open_workspace
 from probal.web.api import create_api
+from probal.web.hosts import KnownHosts
 from probal.web.media import MediaMiddleware
 from probal.web.supervisor import WorkerSupervisor
 
@@ -37,6 +38,6 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
 app = st.App(
     Path(__file__).resolve().parent / "pages" / "navigation.py",
     routes=[Mount("/api", create_api(workspace))],
-    middleware=[Middleware(MediaMiddleware, workspace=workspace)],
+    middleware=[Middleware(KnownHosts), Middleware(MediaMiddleware, workspace=workspace)],
     lifespan=lifespan,
 )

@@ -12,8 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse
 
 from probal import __version__, labeling, validate
 from probal.errors import UserError
@@ -35,7 +34,7 @@ from probal.web.models import (
     RoundOut,
 )
 from probal.web.nearest import nearest_labeled
-from probal.web.security import TOKEN_HEADER, host_problem, person_of, same_secret
+from probal.web.security import TOKEN_HEADER, person_of, same_secret
 from probal.workspace import Workspace
 
 MAX_ANNOTATIONS = 10_000
@@ -46,7 +45,6 @@ def create_api(workspace: Workspace) -> FastAPI:
     """The API of a workspace, to be mounted under `/api`; its description is at `/api/docs`."""
     api = FastAPI(title="ProbAL", version=__version__, docs_url="/docs", redoc_url=None)
     api.state.workspace = workspace
-    api.add_middleware(BaseHTTPMiddleware, dispatch=_known_host)
     api.add_exception_handler(UserError, _user_error)
     api.add_api_route("/health", health)
     api.include_router(router)
@@ -201,11 +199,6 @@ def export(
 ) -> FileResponse:
     """The labels as a download, all or those asked for: a file, or a zip where the format is a folder."""
     return download(workspace, project, wanted)
-
-
-async def _known_host(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    problem = host_problem(request.headers.get("host"))
-    return await call_next(request) if problem is None else JSONResponse({"detail": problem}, 400)
 
 
 async def _user_error(_: Request, error: Exception) -> JSONResponse:

@@ -11,6 +11,7 @@ from starlette.routing import Mount
 
 from probal.types import Project
 from probal.web.api import create_api
+from probal.web.hosts import KnownHosts
 from probal.web.media import MediaMiddleware
 from probal.web.security import TOKEN_HEADER
 from probal.workspace import Workspace
@@ -25,7 +26,7 @@ __all__ = ["browser", "ready", "workspace"]
 def client(workspace: Workspace) -> TestClient:
     app = Starlette(
         routes=[Mount("/api", create_api(workspace))],
-        middleware=[Middleware(MediaMiddleware, workspace=workspace)],
+        middleware=[Middleware(KnownHosts), Middleware(MediaMiddleware, workspace=workspace)],
     )
     return TestClient(app, "http://127.0.0.1:8501", headers={TOKEN_HEADER: workspace.token})
 

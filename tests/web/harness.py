@@ -21,6 +21,7 @@ from probal.store import Store
 from probal.types import EventKind, Project, StoredEvent
 from probal.ui.context import workspace_id
 from probal.web.api import create_api
+from probal.web.hosts import KnownHosts
 from probal.web.labeler import script, style
 from probal.web.media import MediaMiddleware
 from probal.workspace import Workspace
@@ -83,7 +84,7 @@ def serve(workspace: Workspace, project: Project) -> Iterator[Harness]:
 
     app = Starlette(
         routes=[Route("/", index), Route("/script.js", module), Mount("/api", create_api(workspace))],
-        middleware=[Middleware(MediaMiddleware, workspace=workspace)],
+        middleware=[Middleware(KnownHosts), Middleware(MediaMiddleware, workspace=workspace)],
     )
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
