@@ -5,6 +5,7 @@ A worker writes the evidence; whoever asks for a precision gets the plan from it
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -18,7 +19,7 @@ from probal import finished
 from probal.errors import UserError
 from probal.evaluation import Certificate, certify
 from probal.finished import FinishRecord, ModelLabel
-from probal.types import ImageInfo, Project
+from probal.types import ImageInfo, Project, Role
 from probal.workspace import Workspace
 
 LEVEL = 0.95
@@ -75,8 +76,27 @@ class FinishPlan:
     """Among the labels, by the model's own probabilities."""
     audit_n: int
     """Images that the promise was tested on."""
+    audit_waiting: int
+    """Images set aside that still wait for an answer."""
     event_watermark: int
     adapter_fingerprint: str
+
+    def what_it_takes(self) -> str:
+        """What a precision takes that too few images were tested for, and where they come from; empty for enough."""
+        found, n, reach = self.certificate, self.audit_n, self.audit_n + self.audit_waiting
+        if n >= found.audit_needed:
+            return ""
+        takes = (
+            f"{found.precision:.1%} takes at least {found.audit_needed} labels of randomly drawn images, all of them "
+            f"right; there are {n}"
+        )
+        if reach >= found.audit_needed:
+            return f"{takes}, and the other {self.audit_waiting} that were set aside come in between as you label."
+        most = math.floor(1000 * (1 - found.level) ** (1 / reach)) / 1000
+        return (
+            f"{takes}, and {reach} set aside in all: enough for {most:.1%} at most. For more, set more aside in a "
+            "new project on the same images, and import these labels there."
+        )
 
 
 def evidence_path(workspace: Workspace, project: Project) -> Path:
@@ -128,6 +148,7 @@ def plan(
         tuple(described(row) for row in [*order[~kept].tolist(), *left.tolist()]),
         float((1 - confidence[order[kept]]).sum()),
         int(tested.sum()),
+        sum(images[image_id].role is Role.AUDIT for image_id in found.image_ids[rest].tolist()),
         found.event_watermark,
         found.adapter_fingerprint,
     )

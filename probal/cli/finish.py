@@ -100,11 +100,8 @@ def plan_lines(name: str, plan: FinishPlan) -> list[str]:
             f"At {found.precision:.1%} the model may label none of the {total:,} images that are left: "
             f"the {plan.audit_n} images it was tested on do not show it."
         ]
-        if plan.audit_n < found.audit_needed:
-            lines.append(
-                f"That takes at least {found.audit_needed} audit labels, all right; ask for a lower --precision or "
-                "--confidence, or label more of the audit."
-            )
+        if takes := plan.what_it_takes():
+            lines.append(f"{takes} Or ask for a lower --precision or --confidence.")
         return lines
     lines = [
         f"The model may label {len(plan.labels):,} of the {total:,} images that are left: at least "

@@ -110,16 +110,16 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
             f"{plan.audit_n} images it was tested on do not show that it is right so often.",
             icon=":material/block:",
         )
-        if plan.audit_n < found.audit_needed:
-            st.write(
-                f"This precision takes at least {found.audit_needed} labels of randomly drawn images, all right; "
-                f"there are {plan.audit_n}."
-            )
+        takes = plan.what_it_takes()
+        if takes:
+            st.write(takes)
         if easier is not None:
             st.write(
                 f"At {easier.certificate.precision:.1%} it may label {len(easier.labels):,} of them. Choose that if "
                 "it is enough for you, or go on labeling: a better model may label more."
             )
+        elif takes:
+            st.write("Nor may it at any lower precision here.")
         else:
             st.write("Nor may it at any lower precision here. Go on labeling: a better model may label more.")
         return

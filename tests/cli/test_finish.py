@@ -18,9 +18,9 @@ from tests.cli.colours import encoder, images, labels_file, prepared, truth
 __all__ = ["encoder", "images", "prepared", "truth"]
 
 
-def _plan(certificate: Certificate, kept: int, left: int) -> FinishPlan:
+def _plan(certificate: Certificate, kept: int, left: int, waiting: int = 0) -> FinishPlan:
     labels = [ModelLabel(f"{i}.png", f"{i:064d}", "red", 1, 0.9, "pool") for i in range(kept + left)]
-    return FinishPlan(certificate, tuple(labels[:kept]), tuple(labels[kept:]), 3.2, 120, 9, "f")
+    return FinishPlan(certificate, tuple(labels[:kept]), tuple(labels[kept:]), 3.2, 120, waiting, 9, "f")
 
 
 def test_what_is_certified_is_told_in_numbers():
@@ -38,7 +38,12 @@ def test_what_is_certified_is_told_in_numbers():
 def test_what_cannot_be_certified_says_what_it_would_take():
     lines = plan_lines("zoo", _plan(Certificate(0.98, 0.95, None, 0, 0, 0, 0, 149), 0, 300))
     assert "none of the 300 images" in lines[0]
-    assert "149 audit labels" in lines[1]
+    assert "at least 149 labels of randomly drawn images" in lines[1]
+    assert (
+        "there are 120, and 120 set aside in all: enough for 97.5% at most" in lines[1]
+    )  # 0.05^(1/120) = 0.9753
+    more = plan_lines("zoo", _plan(Certificate(0.98, 0.95, None, 0, 0, 0, 0, 149), 0, 300, 29))
+    assert "the other 29 that were set aside come in between" in more[1]
     enough = plan_lines("zoo", _plan(Certificate(0.9, 0.95, None, 0, 0, 0, 0, 29), 0, 300))
     assert len(enough) == 1
 
