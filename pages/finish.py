@@ -8,6 +8,7 @@ from probal import finish_plan, finished, labeling
 from probal.errors import UserError
 from probal.ui import finish_view
 from probal.ui.context import open_workspace, require_project
+from probal.ui.outcome import attempt, complain
 
 workspace = open_workspace()
 project = require_project()
@@ -30,18 +31,13 @@ if found is None:
 try:
     plan = finish_view.choose_plan(workspace, project, found)
 except UserError as error:
-    st.error(str(error), icon=":material/error:")
+    complain(error)
     st.stop()
 easier = None if plan.labels else finish_view.easier_plan(workspace, project, found, plan)
 finish_view.numbers(plan, easier)
 if plan.labels:
     finish_view.review(workspace, plan)
     if st.button(f"Keep these {len(plan.labels):,} labels", type="primary", icon=":material/done_all:"):
-        try:
-            finish_plan.accept(workspace, project, plan)
-        except UserError as error:
-            st.error(f"{error}.", icon=":material/error:")
-        else:
-            st.rerun()
+        attempt(lambda: finish_plan.accept(workspace, project, plan))
     st.caption("They are kept apart from yours, can be taken back, and give way to what a person says later.")
 finish_view.abstained(plan, project)

@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from probal.classes import ClassEditor
-from probal.errors import UserError
 from probal.types import ClassInfo, ImageState, Role
 from probal.ui.context import annotator
 from probal.ui.image_choice import choose_images
 from probal.ui.new_project import escape
+from probal.ui.outcome import attempt
 from probal.validate import KEYS
 
 SHOWN = 48
@@ -33,16 +33,9 @@ KINDS = {
 }
 
 
-def attempt(change: Callable[[], Any], done: str) -> None:
-    """Make a change, say so on the page that is drawn next, or say in a line why not."""
-    try:
-        change()
-    except UserError as error:
-        text = str(error)
-        st.error(text[:1].upper() + text[1:], icon=":material/error:")
-        return
-    st.session_state["classes-said"] = done
-    st.rerun()
+def change(by: Callable[[], Any], done: str) -> None:
+    """Make a change of the classes, and say so on the page that is drawn next; or say why not."""
+    attempt(by, "classes-said", done)
 
 
 def label_counts(editor: ClassEditor) -> dict[int, int]:
@@ -82,7 +75,7 @@ def add_form(editor: ClassEditor) -> None:
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         name = left.text_input("New class", placeholder="long sleeve sweater")
         if right.form_submit_button("Add", icon=":material/add:", width="stretch"):
-            attempt(lambda: editor.add(name), f"{escape(name)} is a class now.")
+            change(lambda: editor.add(name), f"{escape(name)} is a class now.")
 
 
 def edit_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], count: int) -> None:
@@ -110,7 +103,7 @@ def edit_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], cou
                 if new_name.strip() != each.name:
                     editor.rename(each.name, new_name, keep)
 
-            attempt(save, "Saved.")
+            change(save, "Saved.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         up = known.index(each)
         for label, icon, to in (("Up", "arrow_upward", up - 1), ("Down", "arrow_downward", up + 1)):
@@ -119,16 +112,16 @@ def edit_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], cou
             ):
                 order = [other.name for other in known]
                 order.insert(to, order.pop(up))
-                attempt(partial(editor.move, order), "The order is changed.")
+                change(partial(editor.move, order), "The order is changed.")
         if st.button("Archive", icon=":material/archive:", key=f"archive-{each.id}", help=ARCHIVE):
-            attempt(lambda: editor.archive(each.name), f"{escape(each.name)} is archived.")
+            change(lambda: editor.archive(each.name), f"{escape(each.name)} is archived.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         into = st.selectbox(
             "Merge into", others, index=None, placeholder="another class", key=f"into-{each.id}"
         )
         if st.button("Merge", icon=":material/merge:", key=f"merge-{each.id}", disabled=into is None):
             text = f"{count:,} labels of {escape(each.name)} count as {escape(str(into))} now."
-            attempt(lambda: editor.merge(each.name, str(into)), text)
+            change(lambda: editor.merge(each.name, str(into)), text)
 
 
 ARCHIVE = "Its labels are kept, and neither train, measure nor leave in an export until it is restored."
@@ -157,11 +150,11 @@ def split_class(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo], co
         )
         if st.button("Move them", key=f"move-{each.id}", disabled=not chosen or target is None):
             done = f"{len(chosen)} images are {escape(str(target))} now."
-            attempt(lambda: editor.relabel(chosen, str(target), annotator()), done)
+            change(lambda: editor.relabel(chosen, str(target), annotator()), done)
     st.write("Or label all of them anew:")
     text = f"Ask for all {count:,} images again" if count > 1 else "Ask for this image again"
     if st.button(text, icon=":material/replay:", key=f"reopen-{each.id}"):
-        attempt(lambda: editor.reopen(each.name), f"The images labeled {escape(each.name)} come up again.")
+        change(lambda: editor.reopen(each.name), f"The images labeled {escape(each.name)} come up again.")
 
 
 def archived_classes(editor: ClassEditor, gone: list[ClassInfo]) -> None:
@@ -171,7 +164,7 @@ def archived_classes(editor: ClassEditor, gone: list[ClassInfo]) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.text(each.name)
                 if st.button("Restore", key=f"restore-{each.id}", icon=":material/unarchive:"):
-                    attempt(partial(editor.restore, each.name), f"{escape(each.name)} is in use again.")
+                    change(partial(editor.restore, each.name), f"{escape(each.name)} is in use again.")
 
 
 def record_of_changes(editor: ClassEditor) -> None:
@@ -182,7 +175,7 @@ def record_of_changes(editor: ClassEditor) -> None:
     standing = [each for each in changes if not each.undone]
     with st.expander(f"Changes so far ({len(changes)})"):
         if st.button("Take the last change back", icon=":material/undo:", disabled=not standing):
-            attempt(editor.undo, f"Taken back: {KINDS[standing[-1].kind]}.")
+            change(editor.undo, f"Taken back: {KINDS[standing[-1].kind]}.")
         rows = [
             {
                 "When": each.created_at,

@@ -13,6 +13,7 @@ from probal.orders import PosteriorOrder
 from probal.store import Store
 from probal.types import JobKind, JobState, Project
 from probal.ui.engine_words import ADAPTERS, STRATEGIES
+from probal.ui.outcome import attempt, complain
 from probal.ui.pool_view import wait_for
 
 MOST_AT_ONCE = 1000
@@ -66,7 +67,7 @@ def choices(store: Store, project: Project) -> None:
         try:
             orders.change(store, project, strategy, adapter, int(batch))
         except UserError as error:
-            st.error(f"{error}.", icon=":material/error:")
+            complain(error)
         else:
             st.toast("Changed. The next images are being chosen.")
             st.rerun()
@@ -101,12 +102,7 @@ def target(store: Store, project: Project) -> None:
         "Folder or project", placeholder="/data/new-camera", key=f"aim {project.id}", max_chars=1000
     )
     if st.button("Aim at these", icon=":material/target:", disabled=not where.strip()):
-        try:
-            orders.aim_at(store, project, where)
-        except UserError as error:
-            st.error(f"{error}.", icon=":material/error:")
-        else:
-            st.rerun()
+        attempt(lambda: orders.aim_at(store, project, where))
 
 
 def posterior(store: Store, project: Project) -> None:
@@ -157,12 +153,8 @@ def _order(store: Store, project: Project, title: str) -> None:
     if st.button(
         "Compute", icon=":material/calculate:", help="Takes some minutes; nothing changes until you use it."
     ):
-        try:
-            orders.ask_posterior(store, project, PosteriorOrder(source, path, count, damping))
-        except UserError as error:
-            st.error(f"{error}.", icon=":material/error:")
-        else:
-            st.rerun()
+        order = PosteriorOrder(source, path, count, damping)
+        attempt(lambda: orders.ask_posterior(store, project, order))
 
 
 def _posterior_facts(facts: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from probal.imports import ImportPlan
 from probal.store import Store
 from probal.types import Event, Project
 from probal.ui.new_project import escape
+from probal.ui.outcome import attempt, complain
 
 FILES = ["csv", "tsv", "txt", "json", "jsonl", "parquet", "zip"]
 SAID = "import-said"
@@ -50,7 +51,7 @@ def import_form(store: Store, project: Project) -> None:
             with _at_hand(given, where) as source, st.spinner("Reading …"):
                 plan = imports.plan(store, project, source, whose.strip() or None)
         except UserError as error:
-            st.error(_sentence(str(error)), icon=":material/error:")
+            complain(error)
             return
         _what_fits(plan)
         _buttons(store, project, plan)
@@ -101,14 +102,4 @@ def _buttons(store: Store, project: Project, plan: ImportPlan) -> None:
 
 
 def _carry_out(store: Store, project: Project, events: Sequence[Event], done: str) -> None:
-    try:
-        imports.carry_out(store, project, events)
-    except UserError as error:
-        st.error(_sentence(str(error)), icon=":material/error:")
-        return
-    st.session_state[SAID] = done
-    st.rerun()
-
-
-def _sentence(text: str) -> str:
-    return escape(text[:1].upper() + text[1:])
+    attempt(lambda: imports.carry_out(store, project, events), SAID, done)

@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from probal import people
-from probal.errors import UserError
 from probal.evaluation import Agreement
 from probal.evaluation.agreement import FEW
 from probal.people import Dispute, PeopleReport
@@ -17,6 +16,7 @@ from probal.types import ClassInfo, Project
 from probal.ui.context import annotator, open_workspace
 from probal.ui.image_choice import one_image
 from probal.ui.new_project import escape
+from probal.ui.outcome import attempt
 from probal.web.security import image_url
 
 LARGE = 1280
@@ -158,10 +158,5 @@ def decide(store: Store, project: Project, disputes: tuple[Dispute, ...], classe
 
 
 def _settle(store: Store, project: Project, image_id: int, one: ClassInfo, by: str) -> None:
-    try:
-        people.settle(store, project, image_id, one.id, by)
-    except UserError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    st.session_state["people-said"] = f"Decided: {escape(one.name)}."
-    st.rerun()
+    done = f"Decided: {escape(one.name)}."
+    attempt(lambda: people.settle(store, project, image_id, one.id, by), "people-said", done)

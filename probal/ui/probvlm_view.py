@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from probal import orders
-from probal.errors import UserError
 from probal.store import Store
 from probal.types import JobKind, Project
 from probal.ui.context import open_workspace
 from probal.ui.engine_view import busy_or_failed
+from probal.ui.outcome import attempt
 from probal.web.security import image_url
 
 FEWEST_PAIRS = 40
@@ -52,12 +52,7 @@ def probvlm(store: Store, project: Project, labels: int) -> None:
         disabled=not enough,
         help="Takes some minutes, in which labeling goes on with the images at hand.",
     ):
-        try:
-            orders.ask_probvlm(store, project, captions)
-        except UserError as error:
-            st.error(f"{error}.", icon=":material/error:")
-        else:
-            st.rerun()
+        attempt(lambda: orders.ask_probvlm(store, project, captions))
 
 
 def _facts(trained: Mapping[str, Any], gain: Mapping[str, Any] | None) -> None:

@@ -14,7 +14,7 @@ from probal.encoders.vectors import PREFIX as VECTORS
 from probal.errors import UserError
 from probal.previews import PromptQuestion
 from probal.types import ClassInfo, Project
-from probal.ui.classes_view import attempt
+from probal.ui.classes_view import change
 from probal.ui.context import open_workspace
 from probal.ui.image_choice import row_of_images
 from probal.ui.new_project import escape
@@ -51,7 +51,7 @@ def try_prompt(editor: ClassEditor, each: ClassInfo, known: list[ClassInfo]) -> 
     draft = tuple((one.id, text.strip() or None if one.id == each.id else one.prompt) for one in known)
     _effect(_ask(editor.project, known, draft, template), {one.id: one.name for one in known}, each.id)
     if st.button("Keep this prompt", type="primary", key=f"keep-{each.id}", icon=":material/check:"):
-        attempt(lambda: editor.prompt(each.name, text), "The next round reads the new prompt.")
+        change(lambda: editor.prompt(each.name, text), "The next round reads the new prompt.")
 
 
 def try_template(editor: ClassEditor, known: list[ClassInfo]) -> None:
@@ -78,7 +78,7 @@ def try_template(editor: ClassEditor, known: list[ClassInfo]) -> None:
     now = tuple((one.id, one.prompt) for one in known)
     _effect(_ask(project, known, now, wanted), {one.id: one.name for one in known}, None)
     if st.button("Keep it for all classes", type="primary", icon=":material/check:"):
-        attempt(lambda: editor.template(text), "The next round reads the new prompt for every class.")
+        change(lambda: editor.template(text), "The next round reads the new prompt for every class.")
 
 
 def _ask(
