@@ -65,36 +65,27 @@ def _below(first: int, name: str) -> Any:
     return func.substr(image.c.content_hash, first, 8) < bindparam(name, type_=String)
 
 
-SECOND: Select[int] = (
+_AGAIN: Select[int] = (
     select(image.c.id.label("image_id"))
     .where(
         image.c.id.in_(_LABELED),
         image.c.project_id == PROJECT,
         image.c.role == Role.POOL,
-        _below(1, "share"),
         FREE,
-        _PEOPLE.between(1, bindparam("annotators", type_=Integer) - 1),
-        ~_MINE,
         ~_CLOSED,
     )
-    .order_by(image.c.content_hash)
     .limit(_N)
 )
-REPEATS: Select[int] = (
-    select(image.c.id.label("image_id"))
-    .where(
-        image.c.id.in_(_LABELED),
-        image.c.project_id == PROJECT,
-        image.c.role == Role.POOL,
-        _below(9, "repeats"),
-        FREE,
-        _TIMES == 1,
-        bindparam("before", type_=Integer) >= _LAST,
-        ~_CLOSED,
-    )
-    .order_by(_LAST)
-    .limit(_N)
-)
+SECOND = _AGAIN.where(
+    _below(1, "share"),
+    _PEOPLE.between(1, bindparam("annotators", type_=Integer) - 1),
+    ~_MINE,
+).order_by(image.c.content_hash)
+REPEATS = _AGAIN.where(
+    _below(9, "repeats"),
+    _TIMES == 1,
+    bindparam("before", type_=Integer) >= _LAST,
+).order_by(_LAST)
 REMEMBERED = (
     select(annotation.c.id)
     .where(
