@@ -220,16 +220,14 @@ def _print_proposals(name: str, rows: Sequence[dict[str, Any]]) -> None:
     numbers = frozenset({"", "total", "aleatoric", "epistemic"})
     shown = table(
         f"{name}: label these next (uncertainties in nats)",
-        "", "image", "likeliest", "phase", "total", "aleatoric", "epistemic",
+        "", "image, likeliest classes, phase", "total", "aleatoric", "epistemic",
         right=numbers,
     )  # fmt: skip
     for row in rows:
         guesses = ", ".join(f"{guess} {p:.0%}" for guess, p in row["predicted"][:GUESSES])
         shown.add_row(
             str(row["rank"]),
-            row["path"],
-            guesses,
-            row["phase"],
+            f"{row['path']}\n{guesses} · {row['phase']}",  # one column: a path cut into pieces cannot be copied
             *(f"{row[key]:.3f}" for key in ("total", "aleatoric", "epistemic")),
         )
     out().print(shown)

@@ -119,7 +119,7 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
                 "it is enough for you, or go on labeling: a better model may label more."
             )
         elif takes:
-            st.write("Nor may it at any lower precision here.")
+            st.write("Nor may it at any lower precision yet.")
         else:
             st.write("Nor may it at any lower precision here. Go on labeling: a better model may label more.")
         return

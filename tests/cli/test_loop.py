@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rich.console import Console
 
+from probal.cli.loop import _print_proposals
 from probal.encoders.auto import EncoderChoice
 from probal.store import Store
 from probal.types import EventKind
@@ -53,6 +56,23 @@ def test_next_tells_what_and_why(prepared, truth):
     shown = prepared("next", "p", "-n", "7")
     assert rows[0]["path"] in shown.stdout
     assert rows[0]["phase"] in shown.stdout
+
+
+def test_a_path_stands_in_one_piece(monkeypatch):
+    rows = [
+        {
+            "rank": 1,
+            "path": "dress/098d55e4-996c-460c-811a-862d68ca.jpg",
+            "predicted": [("long sleeve sweater", 0.5), ("t-shirt", 0.3), ("trousers", 0.1)],
+            "phase": "uncertainty",
+            **dict.fromkeys(("total", "aleatoric", "epistemic"), 1.0),
+        }
+    ]
+    shown = StringIO()
+    monkeypatch.setattr("probal.cli.loop.out", lambda: Console(file=shown, width=80))
+    _print_proposals("p", rows)
+    assert rows[0]["path"] in shown.getvalue()
+    assert "· uncertainty" in " ".join(shown.getvalue().split())
 
 
 def test_next_asked_again_is_the_same_batch(prepared, workspace):

@@ -63,9 +63,9 @@ def test_one_key_confirms_the_page_and_odd_ones_are_corrected_or_left_out(
 ) -> None:
     images = tiles(grid)
     n = len(images)
-    expect(grid.get_by_test_id("grid-odds")).to_contain_text(f"All {n} are right with probability")
+    expect(grid.get_by_test_id("grid-odds")).to_contain_text(f"{n * 0.1:.1f} of these {n} are wrong")
     before = round(100 * 0.9**n)
-    expect(grid.get_by_test_id("grid-odds")).to_contain_text(f"{before}\u00a0%, {n * 0.1:.1f} wrong expected")
+    expect(grid.get_by_test_id("grid-odds")).to_contain_text(f"all are right with {before}\u00a0%")
     by_key, by_drag, left_out = images[1], images[4], images[6]
     grid.locator(f".pal-tile[data-image-id='{by_key}']").click()
     grid.keyboard.press("3")
@@ -74,7 +74,7 @@ def test_one_key_confirms_the_page_and_odd_ones_are_corrected_or_left_out(
         grid.get_by_test_id(f"grid-class-{triangle}")
     )
     grid.locator(f".pal-tile[data-image-id='{left_out}']").click()
-    expect(grid.get_by_test_id("grid-odds")).to_contain_text(f"All {n - 3} are right")
+    expect(grid.get_by_test_id("grid-odds")).to_contain_text(f"of these {n - 3} are wrong")
     grid.keyboard.press("Enter")
     next_page(grid, images)
     saved(grid)

@@ -157,7 +157,7 @@ class GridView {
     this.title.textContent = tiles.length ? `${tiles.length} that look like “${className}”, the surest first` : "";
     const { all, wrong } = odds(ok);
     this.odds.textContent = ok.length
-      ? `All ${ok.length} are right with probability ${percent(all)}, ${wrong.toFixed(1)} wrong expected: the product and the sum of the model's probabilities.`
+      ? `By the model's own probabilities ${wrong.toFixed(1)} of these ${ok.length} are wrong, and all are right with ${percent(all)}.`
       : "";
     this.odds.classList.toggle("pal-unsure", wrong > UNSURE * ok.length);
     if (wrong > UNSURE * ok.length) this.odds.textContent += " Too unsure for a page at once: label more one by one first.";
