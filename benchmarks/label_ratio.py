@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from benchmarks.options import options, told
 from benchmarks.sets import SETS, load_sets
-from probal.errors import UserError
 from probal.simulate import CLEAN, Conditions, Hands, OwnLearner, Run, do, result_of
 from probal.simulate.compare import curve, geometric_mean, label_ratio_estimate, mean_ranks
 from probal.simulate.hands import timed
@@ -88,16 +88,9 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="path without ending; its folder must exist")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="SET")
+    parser = options(__doc__, 20, list(SETS))
     parser.add_argument("--strategies", default="auto,random")
     parser.add_argument("--adapters", default="bayes")
-    parser.add_argument("--jobs", type=int)
     parser.add_argument("--peers", type=Path)
     return parser.parse_args()
 
@@ -178,7 +171,4 @@ def _against_otherwise(runs: list[dict[str, Any]], otherwise: list[dict[str, Any
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    told(main)

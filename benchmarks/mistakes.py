@@ -15,7 +15,6 @@ paired. Finished runs are kept in OUT.runs.jsonl, and the same command goes on t
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import inspect
 import json
@@ -29,8 +28,8 @@ from joblib import Parallel, delayed
 
 from benchmarks import _mistakes_loop as loops
 from benchmarks._mistakes_figure import Line, Panel, draw
+from benchmarks.options import options, told
 from benchmarks.sets import load_sets
-from probal.errors import UserError
 from probal.simulate import Source
 from probal.simulate.code import code_digest
 from probal.simulate.compare import estimate
@@ -244,13 +243,8 @@ def panels(results: Results) -> list[Panel]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="path without ending; its folder must exist")
-    parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser = options(__doc__, 20)
+    parser.set_defaults(jobs=1)
     parser.add_argument("--svg", type=Path)
     arguments = parser.parse_args()
     sets = ["digits", "food10"] if arguments.data else ["digits"]
@@ -264,7 +258,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    told(main)

@@ -9,11 +9,9 @@ compared with random sampling over the seconds really spent (`probal.simulate.ha
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +19,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.label_ratio import in_seconds, markdown
+from benchmarks.options import options, told
 from benchmarks.sets import load_sets
 from probal.acquisition import uncertainty
 from probal.acquisition.herding import REACH
-from probal.errors import UserError
 from probal.simulate import AdapterLearner, Hands, OwnLearner, Run, do, result_of
 from probal.simulate.learner import Round
 
@@ -85,15 +83,7 @@ class Make:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="path without ending; its folder must exist")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--sets", nargs="+", default=["digits", "food10", "cifar10", "pets"], metavar="SET")
-    parser.add_argument("--jobs", type=int)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, 10, ["digits", "food10", "cifar10", "pets"]).parse_args()
     hands, chosen = Hands(), load_sets(arguments.sets, arguments.data)
     runs = [
         Run(source, make, each.batch_size, each.budget, seed)
@@ -108,7 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    told(main)

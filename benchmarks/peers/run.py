@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.options import options, told
 from benchmarks.peers.registry import TOOLS, MakePeer, peers_of
 from benchmarks.sets import SETS, BenchSet, load_sets
 from probal.errors import UserError
@@ -54,17 +55,10 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="path without ending; its folder must exist")
-    parser.add_argument("--seeds", type=int, default=20)
+    parser = options(__doc__, 20, list(SETS))
     parser.add_argument("--tune-seeds", type=int, default=3)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), metavar="SET")
     parser.add_argument("--tools", nargs="+", default=list(TOOLS), metavar="TOOL")
     parser.add_argument("--only", nargs="+", metavar="STRATEGY")
-    parser.add_argument("--jobs", type=int)
     return parser.parse_args()
 
 
@@ -122,7 +116,4 @@ def show(areas: Mapping[MakePeer, Mapping[str, float]], best: Mapping[str, MakeP
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    told(main)
