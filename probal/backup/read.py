@@ -58,7 +58,8 @@ def restore(
         name = name or str(manifest["project"])
         if any(each.name == name for each in workspace.store.projects()):
             raise UserError(
-                f"there is a project named {name!r} already, and nothing is overwritten: give it another name"
+                f"there is a project named {name!r} already, and nothing is overwritten: give it another name "
+                "here (--name in the terminal)"
             )
         root = _image_root(workspace, manifest, images)
         report(0, 0, "Checking the file")

@@ -89,7 +89,8 @@ _READ = {*_IMAGE, _LABEL, "content_hash", "annotator", "source"}
 
 def _check_columns(what: object, columns: Sequence[str]) -> None:
     if _LABEL not in columns or not {"content_hash", *_IMAGE} & set(columns):
-        raise UserError(f"{what} has the columns {', '.join(columns) or 'of an empty file'}: {_EXPECTED}")
+        found = f"has the columns {', '.join(columns)}" if columns else "is an empty file"
+        raise UserError(f"{what} {found}: {_EXPECTED}")
 
 
 def _row(fields: Mapping[str, Any], where: str) -> Row:

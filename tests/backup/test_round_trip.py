@@ -191,7 +191,7 @@ def test_nothing_is_overwritten(labeled: Session, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is there already, and nothing is overwritten"):
         backup(labeled.workspace, labeled.project, file)
     before = facts(labeled)
-    with pytest.raises(UserError, match="a project named 'colours' already, and nothing is overwritten"):
+    with pytest.raises(UserError, match=r"named 'colours' already, and nothing is overwritten.*--name"):
         restore(labeled.workspace, file)
     assert facts(Session(labeled.workspace, "colours")) == before
     twin = restore(labeled.workspace, file, name="twin")

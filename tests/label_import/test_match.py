@@ -79,7 +79,7 @@ def test_what_spreadsheets_write_is_understood(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"", "columns of an empty file"),
+        (b"", "labels.csv is an empty file: expected path"),
         (b"file,class\na.png,cat\n", "columns file, class: expected path"),
         (b"path,label\n", "holds no label"),
         (b"path,label\na.png,\n", "holds no label"),
