@@ -70,6 +70,14 @@ def extend_audit(content_hashes: Iterable[str], audit: Iterable[str], size: int,
     return draw_audit(inside, min(size, len(inside)), seed)
 
 
+def check_counts(correct: int, n: int, population: int | None, level: float) -> None:
+    """ValueError where `correct` of `n` drawn out of `population`, or a confidence of `level`, cannot be."""
+    if not 0 <= correct <= n or (population is not None and population < n):
+        raise ValueError(f"need 0 <= correct <= n <= population, got {correct}, {n}, {population}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
+
+
 def accuracy_interval(
     correct: int, n: int, population: int | None = None, level: float = 0.95
 ) -> tuple[float, float]:
@@ -81,10 +89,7 @@ def accuracy_interval(
     the interval has no width only when every image was seen. Without `population` it is infinite. Holds for
     one look; (0, 1) for n = 0. Raises ValueError for counts that do not fit.
     """
-    if not 0 <= correct <= n or (population is not None and population < n):
-        raise ValueError(f"need 0 <= correct <= n <= population, got {correct}, {n}, {population}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
+    check_counts(correct, n, population, level)
     if n == 0:
         return 0.0, 1.0
     rate = correct / n

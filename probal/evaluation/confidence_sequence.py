@@ -14,6 +14,8 @@ from math import lgamma
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from probal.evaluation.audit import check_counts
+
 _STEPS = 60
 """Halvings of [0, 1] for an infinite population."""
 
@@ -30,10 +32,7 @@ def anytime_interval(
     `population` the draws are independent and the parameter is their probability. (0, 1) for n = 0, and no
     width where everything was seen. Raises ValueError for counts that do not fit.
     """
-    if not 0 <= correct <= n or (population is not None and population < n):
-        raise ValueError(f"need 0 <= correct <= n <= population, got {correct}, {n}, {population}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
+    check_counts(correct, n, population, level)
     if n == 0:
         return 0.0, 1.0
     wrong = n - correct
