@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from probal.encoders import load_encoder
-from probal.probvlm import Pairs, ProbEmbedding, Settings, rank_encoders, train
+from probal.probvlm import Candidate, Pairs, Settings, rank_encoders, train
 from probal.random import derive_seed, torch_generator
 
 RANDOM = "ViT-S-32-alt"
@@ -96,21 +96,25 @@ def probe(seen: Set, pool: Set) -> float:
 def rank(
     pools: dict[str, Set], trained_on: dict[str, Set], settings: Settings, seed: int, probes: bool
 ) -> list[dict[str, Any]]:
-    """One record an encoder, the most certain first."""
-    found: dict[str, ProbEmbedding] = {}
+    """One record an encoder, in the order of `rank_encoders`."""
+    found: dict[str, Candidate] = {}
+    variance: dict[str, float] = {}
     for name, seen in trained_on.items():
         pairs = Pairs(seen.x, seen.texts[seen.y])
         model = train(pairs, settings, torch_generator("selection", seed))
-        found[name] = model.embed_images(pools[name].x, torch_generator("networks", seed))
+        found[name] = Candidate(model, pools[name].x, pools[name].texts)
+        embedding = model.embed_images(pools[name].x, torch_generator("networks", seed))
+        variance[name] = float(embedding.gaussian().variance().mean())
     return [
         {
             "encoder": each.encoder,
+            "spread": each.spread,
             "noise / signal": each.noise_to_signal,
-            "mean variance": float(found[each.encoder].gaussian().variance().mean()),
+            "mean variance": variance[each.encoder],
             "zero-shot": accuracy(pools[each.encoder]),
             **({"probe": probe(trained_on[each.encoder], pools[each.encoder])} if probes else {}),
         }
-        for each in rank_encoders(found)
+        for each in rank_encoders(found, seed)
     ]
 
 
@@ -121,7 +125,7 @@ def agreement(records: list[dict[str, Any]]) -> dict[str, float]:
         f"{criterion} against {truth}": float(
             spearmanr([-each[criterion] for each in records], [each[truth] for each in records]).statistic
         )
-        for criterion in ("noise / signal", "mean variance")
+        for criterion in ("spread", "noise / signal", "mean variance")
         for truth in truths
     }
 

@@ -111,7 +111,7 @@ def select_model(
     pairs: PairsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Rank encoders for the project's images, unlabeled: the least uncertain of them first."""
+    """Rank encoders for the unlabeled pool: first the one whose uncertainty changes the fewest answers."""
     captions = read_pairs_file(pairs) if pairs else []
     names = [each.strip() for each in encoders.split(",") if each.strip()]
     workspace, project = open_project(ctx, name)
@@ -122,17 +122,23 @@ def select_model(
     if as_json:
         print_json(
             [
-                {"encoder": each.encoder, "noise_to_signal": each.noise_to_signal, "error": each.error}
+                {
+                    "encoder": each.encoder,
+                    "spread": each.spread,
+                    "error": each.error,
+                    "noise_to_signal": each.noise_to_signal,
+                }
                 for each in ranked
             ]
         )
         return
     shown = table(
-        f"{name}: encoders, the most certain first", "", "encoder", "noise / signal", "±",
-        right=frozenset({"", "noise / signal", "±"}),
+        f"{name}: encoders, the steadiest first", "", "encoder", "answers that change", "±", "noise / signal",
+        right=frozenset({"", "answers that change", "±", "noise / signal"}),
     )  # fmt: skip
     for rank, each in enumerate(ranked, start=1):
-        shown.add_row(str(rank), each.encoder, f"{each.noise_to_signal:.3f}", f"{1.96 * each.error:.3f}")
+        numbers = f"{each.spread:.1%}", f"{1.96 * each.error:.1%}", f"{each.noise_to_signal:.3f}"
+        shown.add_row(str(rank), each.encoder, *numbers)
     out().print(shown)
 
 

@@ -16,6 +16,10 @@ from probal.probvlm.embedding import ProbEmbedding
 from probal.probvlm.loss import pair_loss
 from probal.probvlm.model import ProbVLM
 
+_SAMPLES = 32
+_CHUNK = 256
+"""Images whose samples' cosines to all texts are in memory at a time."""
+
 
 def acquisition_score(embedding: ProbEmbedding) -> Tensor:
     """`½ Σ_d log(1 + epistemic_d / aleatoric_d)`, [N] nats, at least 0.
@@ -66,6 +70,22 @@ def retrieval_surprise(model: ProbVLM, images: Tensor, texts: Tensor) -> Tensor:
     found = texts[(torch.nn.functional.normalize(images, dim=1) @ unit.mT).argmax(1)]  # [N, D]
     image, text = model.image_density(images), model.text_density(found)
     return pair_loss(image, text, images.float(), found.float(), 1.0).cross
+
+
+def retrieval_spread(model: ProbVLM, images: Tensor, texts: Tensor, generator: torch.Generator) -> Tensor:
+    """Share of 32 samples of each image's distribution whose nearest text is not its mean's, [N] in 0 to 1.
+
+    images [N, D], texts [C, D]. It asks of the distribution what a retrieval does: whether another text is nearer.
+    UserError for a wrong width or values that are not finite.
+    """
+    unit = torch.nn.functional.normalize(texts, dim=1).float()
+    parts = [images.new_zeros(0)]
+    for x in images.split(_CHUNK):
+        density = model.image_density(x)
+        own = (torch.nn.functional.normalize(density.mean, dim=1) @ unit.mT).argmax(1)  # [N]
+        nearest, _ = nearest_to_samples(density, unit, _SAMPLES, generator)
+        parts.append((nearest != own[:, None]).to(x.dtype).mean(1))
+    return torch.cat(parts)
 
 
 def nearest_to_samples(

@@ -13,8 +13,8 @@ from probal.encoders import check_encoder_id, load_encoder
 from probal.errors import UserError
 from probal.label_import.captions import Caption
 from probal.pool.features import FeatureStore
-from probal.probvlm import Pairs, ProbVLM, RankedEncoder, Settings, rank_encoders, train
-from probal.random import torch_generator
+from probal.probvlm import Candidate, Pairs, ProbVLM, RankedEncoder, Settings, rank_encoders, train
+from probal.random import derive_seed, torch_generator
 from probal.session.ambiguity import (
     SETTING,
     ProjectProbVLM,
@@ -24,7 +24,7 @@ from probal.session.ambiguity import (
     save_probvlm,
 )
 from probal.session.prepare import ENCODER_FACTS, Report
-from probal.session.space import EncoderFacts, mean_vector
+from probal.session.space import EncoderFacts, mean_vector, prompts_of
 from probal.session.text_pairs import JointSpace, TextPair, caption_pairs, label_pairs
 from probal.session.vectors import ProjectVectors
 from probal.types import Project
@@ -99,7 +99,9 @@ def rank_for_pool(
     captions: Sequence[Caption],
     report: Report,
 ) -> tuple[RankedEncoder, ...]:
-    """Encoders from the most to the least certain of the pool; a ProbVLM is trained for each, and none is kept.
+    """Encoders of the pool, first the one whose uncertainty changes the fewest answers.
+
+    A ProbVLM is trained for each, and none is kept.
 
     The pairs are the labels so far and the captions; the pool is ranked unlabeled. Vectors stay cached.
     """
@@ -113,7 +115,7 @@ def rank_for_pool(
         check_encoder_id(encoder_id)
     root = Path(project.config.image_root or "")
     files = [(image.content_hash, root / image.path) for image in images]
-    embedded = {}
+    candidates = {}
     for encoder_id in dict.fromkeys(encoder_ids):
 
         def say(done: int, total: int, what: str, encoder_id: str = encoder_id) -> None:
@@ -129,8 +131,9 @@ def rank_for_pool(
             x = joint.images(files, say)
         pairs = label_pairs(workspace, project, vectors, encoder.default_template) + told
         model = _train(joint, pairs, settings_for(pairs), project, say)
-        embedded[encoder_id] = model.embed_images(x, torch_generator(SETTING, "networks"))
-    return rank_encoders(embedded)
+        prompts = prompts_of(project.config.template or encoder.default_template, vectors.classes)
+        candidates[encoder_id] = Candidate(model, x, joint.texts(prompts, say))
+    return rank_encoders(candidates, derive_seed(SETTING, "networks"))
 
 
 def _train(

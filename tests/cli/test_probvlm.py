@@ -134,7 +134,7 @@ def test_select_model_ranks(trained, monkeypatch):
     assert result.exit_code == 0
     ranked = json.loads(result.stdout)
     assert {row["encoder"] for row in ranked} == {"one", "two"}
-    assert ranked[0]["noise_to_signal"] <= ranked[1]["noise_to_signal"]
+    assert 0 <= ranked[0]["spread"] <= ranked[1]["spread"] <= 1
     assert probal("probvlm", "select-model", "p", "--encoders", "one").exit_code == 2
 
 
