@@ -10,7 +10,7 @@ from probal.evaluation.audit import (
 from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
 from probal.evaluation.drift import Drift, detect_drift
 from probal.evaluation.learning_curve import Projection, project_gain
-from probal.evaluation.metrics import accuracy, debiased_ece, ece, nll, reliability
+from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll, reliability
 from probal.evaluation.mistakes import (
     Agreement,
     OddAnnotator,
@@ -38,6 +38,7 @@ __all__ = [
     "anytime_interval",
     "audit_size",
     "aurc",
+    "brier",
     "certify",
     "class_agreement",
     "confidence_sequence",

@@ -1,4 +1,4 @@
-"""Accuracy, log loss and calibration error of predicted probabilities, in NumPy.
+"""Accuracy, log loss, Brier score and calibration error of predicted probabilities, in NumPy.
 
 Shapes use the glossary of `probal.types`: `probs` [N, C] with rows summing to 1, `labels` [N] integers below C.
 The first three are scikit-learn's definitions, to which the tests hold them; they are written out here so that
@@ -27,6 +27,14 @@ def nll(probs: ArrayLike, labels: ArrayLike) -> float:
     """Mean negative log probability of the label, nats."""
     p, y = _checked(probs, labels)
     return float(-np.log(np.maximum(p[np.arange(len(y)), y], SMALLEST)).mean())
+
+
+def brier(probs: ArrayLike, labels: ArrayLike) -> float:
+    """Mean over images of `Σ_c (p_c − [c = label])²`, between 0 and 2 (Brier 1950, the multi-class form)."""
+    p, y = _checked(probs, labels)
+    residual = p.copy()
+    residual[np.arange(len(y)), y] -= 1
+    return float((residual**2).sum(1).mean())
 
 
 def ece(

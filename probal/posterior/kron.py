@@ -108,6 +108,15 @@ class KroneckerPrecision:
         """
         return (self._project(a).square() @ self.eigenvalues.reciprocal()).to(_kept(a))
 
+    def cross_variance(self, a: Tensor, other: Tensor) -> Tensor:
+        """Covariances between images along B's eigenvectors, [N, P] and [M, P] -> [N, M, D].
+
+        `Cov(W a_i, W a_j) = V diag(cross_ij) Vᵀ` with `cross_ijd = Σ_p (u_pᵀa_i)(u_pᵀa_j) / e_pd`.
+        """
+        x, y = self._project(a), self._project(other)
+        inverse = self.eigenvalues.reciprocal()  # [P, D]
+        return torch.stack([x @ (y * inverse[:, d]).mT for d in range(len(self.beta))], 2).to(_kept(a))
+
     @cached_property
     def shared(self) -> Tensor:
         """S [D, D] of the form `Cov(W a) = leverage(a) · S` in the original basis.

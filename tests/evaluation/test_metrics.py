@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss
 
-from probal.evaluation import accuracy, debiased_ece, ece, nll, reliability
+from probal.evaluation import accuracy, brier, debiased_ece, ece, nll, reliability
 
 
 def predictions(n: int, c: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,6 +24,8 @@ def test_against_scikit_learn(n: int, c: int, seed: int) -> None:
     probs, labels = predictions(n, c, seed)
     assert accuracy(probs, labels) == accuracy_score(labels, probs.argmax(1))
     assert nll(probs, labels) == pytest.approx(log_loss(labels, probs, labels=np.arange(c)))
+    onehot = np.eye(c)[labels]
+    assert brier(probs, labels) == pytest.approx(((probs - onehot) ** 2).sum(1).mean())
     single = probs.astype(np.float32)
     assert nll(single, labels) == pytest.approx(nll(probs, labels), rel=1e-4)
 
@@ -31,8 +33,13 @@ def test_against_scikit_learn(n: int, c: int, seed: int) -> None:
 def test_limits() -> None:
     right, wrong = np.eye(3), np.eye(3)[[1, 2, 0]]
     labels = np.arange(3)
-    assert (accuracy(right, labels), nll(right, labels), ece(right, labels)) == (1, 0, 0)
-    assert (accuracy(wrong, labels), ece(wrong, labels)) == (0, 1)
+    assert (accuracy(right, labels), nll(right, labels), brier(right, labels), ece(right, labels)) == (
+        1,
+        0,
+        0,
+        0,
+    )
+    assert (accuracy(wrong, labels), brier(wrong, labels), ece(wrong, labels)) == (0, 2, 1)
     assert 80 < nll(wrong, labels) < 90
 
 
@@ -121,7 +128,7 @@ def test_debiased_ece_draws_whole_labels_and_repeats() -> None:
         (np.array([[np.nan, 1.0]]), np.array([0]), "finite"),
     ],
 )
-@pytest.mark.parametrize("metric", [accuracy, nll, ece, debiased_ece])
+@pytest.mark.parametrize("metric", [accuracy, nll, brier, ece, debiased_ece])
 def test_what_does_not_fit_is_named(metric, probs: np.ndarray, labels: np.ndarray, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         metric(probs, labels)

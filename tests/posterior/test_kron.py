@@ -62,6 +62,14 @@ def test_covariance_of_an_embedding(damping: Damping) -> None:
     torch.testing.assert_close(mine, truth)
 
 
+@BOTH
+def test_covariance_between_images(damping: Damping) -> None:
+    a, other = draw(N, P, seed=3), draw(2, P, seed=4)
+    there = precision(damping)
+    mine = torch.einsum("ed,nmd,fd->nmef", there.v, there.cross_variance(a, other), there.v)
+    torch.testing.assert_close(mine, dense_cross(a, other, damping))
+
+
 def test_leverage_and_shared_are_the_factored_posterior() -> None:
     a, other = draw(N, P, seed=3), draw(2, P, seed=4)
     there = precision(Damping.FACTORED)
