@@ -42,7 +42,7 @@ def write_tables(results: list[dict[str, Any]]) -> str:
         "",
         "## Mean over shots",
         "",
-        "Of the seeds and shots that every method has.",
+        "Of the same seeds and shots for all. A method that was run on half of them or fewer is left out here, not below.",
     ]
     for name in sets:
         lines += ["", f"### {name}", "", *_summary([each for each in results if each["set"] == name])]
@@ -59,13 +59,19 @@ def _methods(results: list[dict[str, Any]]) -> list[str]:
 
 
 def _summary(results: list[dict[str, Any]]) -> list[str]:
-    methods = _methods(results)
-    held = [{(r["shots"], r["seed"]) for r in results if r["method"] == method} for method in methods]
-    common = set.intersection(*held)
+    held = {
+        method: {(r["shots"], r["seed"]) for r in results if r["method"] == method}
+        for method in _methods(results)
+    }
+    most = max(len(pairs) for pairs in held.values())
+    methods = [method for method, pairs in held.items() if 2 * len(pairs) > most]
+    fewer = [f"{NAMES[method]} ({len(held[method])} of {most})" for method in held if method not in methods]
+    common = set.intersection(*(held[method] for method in methods))
     seeds, shots = sorted({seed for _, seed in common}), sorted({shots for shots, _ in common})
     whole = [seed for seed in seeds if all((s, seed) in common for s in shots)]
     lines = [
         f"Shots {', '.join(map(str, shots))}; {len(whole)} seeds.",
+        *(["", f"Left out, with fits: {'; '.join(fewer)}."] if fewer else []),
         "",
         "| Method | " + " | ".join(heading for heading, _, _ in METRICS.values()) + " |",
         "|---|" + "---:|" * len(METRICS),

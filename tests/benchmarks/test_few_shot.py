@@ -104,6 +104,10 @@ def test_tables_compare_only_what_every_method_has() -> None:
     results[2]["accuracy"] = 0.0  # the seed that bayes lacks
     text = write_tables(results)
     assert "Shots 1; 2 seeds." in text
+    results.append(base | {"seed": 0, "method": "tip", "accuracy": 0.1})
+    text = write_tables(results)
+    assert "Shots 1; 2 seeds." in text
+    assert "Left out, with fits: Tip-Adapter (1 of 3)." in text
     assert f"| {NAMES['clap']} | 50.0 ± 0.0 |" in text
     assert f"| {NAMES['bayes']} | 70.0 ± 0.0 |" in text
 
