@@ -21,7 +21,8 @@ _SCALES = (10.0, 30.0, 100.0, 300.0, 1000.0)
 _POWERS = (0.5, 1.0, 2.0)
 _SHAPES = [(scale, power) for scale in _SCALES for power in _POWERS]
 _CORRELATED = 2.0
-"""Errors of successive rounds are alike, so they say about half of what as many independent ones would."""
+"""Errors of successive rounds are alike, so they say about half of what as many independent ones would; and a gain
+holds the errors of two rounds, the last and the one to come."""
 _REPLICATES = 400
 _TAIL = 0.1
 
@@ -44,8 +45,10 @@ def project_gain(
     `accuracy(n) = start + rise · (1 − (1 + n/s)^−c)` with rise ≥ 0: the power law of learning
     curves (Viering and Loog 2021, arXiv 2103.10948) for a grid of s and c, start and rise by least squares. The
     audit images are drawn again with replacement (bootstrap); each draw takes one shape by its likelihood, so
-    that the interval holds both what the images leave open and what the shape does. `gain` is the median; none
-    leads above an accuracy of 1.
+    that the interval holds both what the images leave open and what the shape does. A steep beginning fixes rise
+    and shape far better than m images can tell a small gain, so the draws are spread until their standard
+    deviation is at least `paired_error`, and that of the rounds about the curve. `gain` is the median before that;
+    none leads above an accuracy of 1, but a model may get worse: `low` can be negative.
 
     Raises ValueError for fewer than four rounds, labels that do not increase, or shapes that do not fit.
     """
@@ -76,10 +79,31 @@ def project_gain(
             ],
             1,
         )
-        gains = np.minimum(by_shape[np.arange(_REPLICATES), chosen], (1 - seen[:, -1]).clip(min=0))
-        low, middle, high = np.quantile(gains, [_TAIL, 0.5, 1 - _TAIL])
+        room = (1 - seen[:, -1]).clip(min=0)
+        gains = np.minimum(by_shape[np.arange(_REPLICATES), chosen], room)
+        middle = np.median(gains)
+        least = max(paired_error(right[-2], right[-1], float(middle)) ** 2, noise)
+        lacking = least - gains.var()
+        spread = gains + np.sqrt(max(lacking, 0.0)) * generator.standard_normal(_REPLICATES)
+        low, high = np.quantile(spread, [_TAIL, 1 - _TAIL])
+        high = max(middle, min(high, float(np.quantile(room, 1 - _TAIL))))
         projections.append(Projection(int(more), float(middle), float(low), float(high)))
     return tuple(projections)
+
+
+def paired_error(before: ArrayLike, after: ArrayLike, gain: float) -> float:
+    """Least standard error of a `gain` between two models on the same m images.
+
+    √((d − gain²)/m), the error of a difference of paired proportions (McNemar 1947), where d is the share of images
+    that one of them gets right and the other wrong. The next labels change at least as many images as they gain,
+    and as the last ones did: d is the larger of |gain| and the share in which `before` and `after` [m] booleans
+    differ, with half an image added to either side (Agresti and Min 2005), since m equal answers do not show that
+    none will ever differ.
+    """
+    one, other = np.asarray(before, bool), np.asarray(after, bool)
+    m = len(one)
+    differ = max((int((one != other).sum()) + 1) / (m + 2), abs(gain))
+    return float(np.sqrt(max(differ - gain**2, 0) / m))
 
 
 def _risen(n: NDArray[np.float64] | float, scale: float, power: float) -> NDArray[np.float64]:

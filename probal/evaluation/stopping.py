@@ -93,7 +93,8 @@ def stopping_advice(
 
     if n < PRELIMINARY_BELOW:
         return advice(
-            Verdict.TOO_EARLY, f"Too early to say: {n} of the {PRELIMINARY_BELOW} audit labels are there."
+            Verdict.TOO_EARLY,
+            f"Too early to say: the accuracy is preliminary, {n} of {PRELIMINARY_BELOW} audit labels are there.",
         )
     if 1 - low <= WORTH:
         return advice(

@@ -43,9 +43,11 @@ def test_a_gain_never_leaves_the_scale():
     rng = np.random.default_rng(2)
     labels = [0, 5, 10, 15]
     climbing = rng.random(40)[None] < np.array([0.1, 0.4, 0.7, 0.99])[:, None]
-    assert all(each.low >= 0 and each.high <= 1 for each in project_gain(climbing, labels, rng))
+    assert all(0 <= each.gain <= each.high <= 1 for each in project_gain(climbing, labels, rng))
     falling = climbing[::-1].copy()
-    assert project_gain(falling, labels, rng)[-1].high == 0
+    last = project_gain(falling, labels, rng)[-1]
+    assert last.gain == 0
+    assert last.low < 0 < last.high
 
 
 def test_the_same_generator_gives_the_same_advice():
@@ -70,7 +72,9 @@ def test_verdicts():
     steep = stopping_advice(_hits(rng, LABELS, 400, 0.95, 400.0), n, rng, agreement=0.99)
     assert steep.verdict is Verdict.GO_ON
     assert "100 more labels" in steep.sentence
-    assert stopping_advice(flat[:, :29], n, rng, 0.99).verdict is Verdict.TOO_EARLY
+    few = stopping_advice(flat[:, :29], n, rng, 0.99)
+    assert few.verdict is Verdict.TOO_EARLY
+    assert "preliminary" in few.sentence
     assert stopping_advice(flat[:3], n[:3], rng, 0.99).verdict is Verdict.TOO_EARLY
     perfect = np.ones((1, 900), bool)
     assert stopping_advice(perfect, [20], rng, None).verdict is Verdict.CAN_STOP

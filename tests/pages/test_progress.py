@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from probal.advice import DRIFT, STOPPING
-from probal.evaluation import Drift, Projection, StoppingAdvice, Verdict
+from probal.evaluation import PRELIMINARY_BELOW, Drift, Projection, StoppingAdvice, Verdict
 from probal.types import Metric
 from probal.workspace import Workspace
 from tests.pages.test_pages import Make, label_images, page, texts
@@ -123,3 +123,14 @@ def test_strategies_stand_on_one_chart_under_their_names(ready: Make, workspace:
     drawn = app.get("plotly_chart")[0].proto.spec
     for name in ("other (random)", "shapes (auto)"):
         assert f'"name":"{name}"' in drawn
+
+
+def test_an_accuracy_on_few_images_is_called_preliminary(ready: Make, workspace: Workspace) -> None:
+    few, enough = ready(), ready("other")
+    measured(workspace, few.id, PRELIMINARY_BELOW - 1)
+    measured(workspace, enough.id, PRELIMINARY_BELOW)
+    assert [each.label for each in page("progress", "shapes").metric][:2] == [
+        "Labels",
+        "Accuracy, preliminary",
+    ]
+    assert [each.label for each in page("progress", "other").metric][:2] == ["Labels", "Accuracy"]
