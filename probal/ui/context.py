@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ FRAME_STYLE = Path(__file__).with_name("frame.css")
 """What every page's own parts add to the theme."""
 _CHOOSER = "project_chooser"
 _PERSON = "person"
+_LEFT = "project_left"
+_SETTLED = 5.0
+"""Seconds within which the browser knows the address that a choice gave it, refreshes on their way included."""
 _ACCOUNT = 8
 """Hex digits that stand for an account."""
 
@@ -93,10 +97,15 @@ def suggested_name() -> str:
 def current_project() -> Project | None:
     """The project that the address names, else the one chosen before, else the newest; None if there is none.
 
-    Keeps the address in step, so that a reload and a shared link find the same project.
+    Keeps the address in step, so that a reload and a shared link find the same project. For some seconds after a
+    choice the address that it left does not count: a timed refresh that was under way then still carries it.
     """
     projects = {project.name: project for project in open_workspace().store.projects()}
-    wanted = (st.query_params.get(PARAMETER), st.session_state.get(PARAMETER))
+    address = st.query_params.get(PARAMETER)
+    left, since = st.session_state.get(_LEFT, (None, 0.0))
+    if address == left and time.monotonic() - since < _SETTLED:
+        address = None
+    wanted = (address, st.session_state.get(PARAMETER))
     name = next((name for name in wanted if name in projects), next(reversed(projects), None))
     if name is None:
         return None
@@ -106,9 +115,12 @@ def current_project() -> Project | None:
 
 def choose(name: str) -> None:
     """Make this the current project, in this session and in the address."""
+    before = st.session_state.get(PARAMETER)
     st.session_state[PARAMETER] = name
     if st.query_params.get(PARAMETER) != name:
         st.query_params[PARAMETER] = name
+        if before not in (None, name):
+            st.session_state[_LEFT] = (before, time.monotonic())
 
 
 def project_chooser() -> None:
