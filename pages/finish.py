@@ -29,11 +29,12 @@ if found is None:
     st.stop()
 
 try:
-    plan = finish_view.choose_plan(workspace, project, found)
+    with st.spinner("Working out what the model may label …"):
+        plan = finish_view.choose_plan(workspace, project, found)
+        easier = None if plan.labels else finish_view.easier_plan(workspace, project, found, plan)
 except UserError as error:
     complain(error)
     st.stop()
-easier = None if plan.labels else finish_view.easier_plan(workspace, project, found, plan)
 finish_view.numbers(plan, easier)
 if plan.labels:
     finish_view.review(workspace, plan)

@@ -42,6 +42,7 @@ def init(
 ) -> None:
     """Make a project on a folder of images, or on vectors, and a list of class names."""
     from probal.encoders import resolve_encoder_id
+    from probal.pool import count_images
 
     workspace = open_workspace(ctx)
     if vectors is not None:
@@ -52,7 +53,8 @@ def init(
     project = workspace.create_project(
         name, images=images, classes=names, encoder=choice.id, template=prompt, audit=audit_size(audit)
     )
-    say(f"Project {project.name}: {len(names)} classes on {project.config.image_root}.")
+    root = Path(project.config.image_root or "")
+    say(f"Project {project.name}: {len(names)} classes on {root}, {count_images(root):,} image files.")
     if choice.reason:
         say(f"Encoder: {choice.id}; {choice.reason}.")
     say(f"Next: probal embed {project.name} here in the terminal, or probal serve in the browser.")

@@ -3,7 +3,7 @@
 from probal.pool.decode import IMAGE_SUFFIXES, UnreadableImage, open_image
 from probal.pool.embed import EmbedReport, embed_images
 from probal.pool.features import FeatureStore
-from probal.pool.scan import scan_folder
+from probal.pool.scan import count_images, scan_folder
 from probal.pool.thumbnails import THUMBNAIL_SIZES, thumbnail
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "EmbedReport",
     "FeatureStore",
     "UnreadableImage",
+    "count_images",
     "embed_images",
     "open_image",
     "scan_folder",

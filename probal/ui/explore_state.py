@@ -10,7 +10,7 @@ from probal.explore.actions import BulkLabel, bulk_label, undo
 from probal.types import JobKind, JobState, Project
 from probal.ui.context import annotator, call_me, open_workspace, signed_in
 from probal.ui.explore_tiles import clear
-from probal.ui.pool_view import STEPS
+from probal.ui.pool_view import QUEUED, STEPS
 from probal.workspace import Workspace
 
 _NAME = "explore-annotator"
@@ -71,7 +71,7 @@ def wait_for(project: Project, kind: JobKind) -> None:
     job = open_workspace().store.last_job(project.id, kind)
     if job is None or job.state not in _OPEN:
         st.rerun()
-    what = job.message or f"{STEPS[kind]}: waiting for the worker"
+    what = job.message or f"{STEPS[kind]}: {QUEUED}"
     share = min(1.0, job.done / job.total) if job.total else 0.0
     st.progress(share, text=f"{what}: {job.done:,} of {job.total:,}" if job.total > 3 else f"{what} …")
 

@@ -232,7 +232,7 @@ def kept(workspace: Workspace, project: Project, record: FinishRecord) -> None:
                 st.rerun()
 
 
-@st.cache_resource(max_entries=8, show_spinner="Counting …")
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _planned(
     _workspace: Workspace,
     _project: Project,

@@ -9,12 +9,14 @@ import streamlit as st
 
 from probal import validate
 from probal.errors import UserError
+from probal.pool import count_images
 from probal.ui.context import choose, open_workspace
 from probal.ui.engine_words import ENCODERS, TYPED
 from probal.ui.first_guesses import classes_of_subfolders, first_guesses
 
 DEFAULT_AUDIT = 10
 DEFAULT_BATCH = 10
+_MOST_COUNTED = 200_000
 _NAMES = "new_class_names"
 
 
@@ -39,6 +41,7 @@ def new_project_form() -> None:
     _complain(wrong)
     root = Path(folder.strip()).expanduser() if folder.strip() and wrong is None else None
     if root is not None:
+        st.caption(_how_many(root))
         _suggest_subfolders(root)
     text = st.text_area(
         "Class names",
@@ -110,6 +113,17 @@ def _folder_problem(folder: str) -> str | None:
     if not path.exists():
         return f"there is no folder {path} on this machine"
     return None if path.is_dir() else f"{path} is a file: give the folder that holds it"
+
+
+@st.cache_data(ttl=60, max_entries=8, show_spinner="Counting the images …")
+def _how_many(root: Path) -> str:
+    """How many images a folder holds, in words."""
+    try:
+        found = count_images(root, _MOST_COUNTED)
+    except UserError as error:
+        return escape(_sentence(str(error)))
+    files = "image file" if found == 1 else "image files"
+    return f"{'At least ' if found == _MOST_COUNTED else ''}{found:,} {files}, subfolders included."
 
 
 def _suggest_subfolders(root: Path) -> None:

@@ -26,6 +26,7 @@ STEPS = {
     "check": "Checking the labels",
     "answer": "Looking it up",
 }
+QUEUED = "waiting for the worker, which can take some seconds to start"
 REFRESH_SECONDS = 1.5
 
 
@@ -36,7 +37,7 @@ def job_line(job: JobStatus) -> None:
         return
     what = job.message or STEPS.get(job.kind, job.kind)
     if job.state == "queued":
-        st.progress(0.0, text=f"{STEPS.get(job.kind, job.kind)}: waiting for the worker to start")
+        st.progress(0.0, text=f"{STEPS.get(job.kind, job.kind)}: {QUEUED}")
     elif job.total:
         st.progress(min(1.0, job.done / job.total), text=f"{what}: {job.done} of {job.total}")
     else:

@@ -122,7 +122,7 @@ def queue_state(store: Store, project: Project, any_leased: bool) -> tuple[Queue
 
 def _how_far(job: Job) -> str:
     if job.state is JobState.QUEUED:
-        return " (waiting for the worker)"
+        return " (waiting for the worker, which can take some seconds)"
     return f": {job.done} of {job.total}" if job.total else "…"
 
 

@@ -33,6 +33,9 @@ def read(probal, *words: object):
 def test_init_writes_a_project_and_says_what_to_do_next(probal, images, truth):
     result = probal("init", "p", "--images", images, "--classes", "red,green,blue", "--audit", "40")
     assert result.exit_code == 0
+    assert f"{sum(each.is_file() for each in images.rglob('*'))} image files" in " ".join(
+        result.stderr.split()
+    )
     assert "probal embed p" in result.stderr
     assert "probal serve" in result.stderr
     assert read(probal, "status", "p")["job"]["state"] == "queued"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 
 from probal import finish_plan, finished
 from probal.types import ImageState, JobKind, JobState, Project, Role
@@ -67,6 +70,33 @@ def test_the_worker_is_asked_once(ready: Make, workspace: Workspace) -> None:
     job = workspace.store.last_job(project.id, JobKind.FINISH)
     assert job is not None
     assert job.state is JobState.QUEUED
+
+
+def test_the_page_tells_that_it_is_working(
+    looked_at: Prepared, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit draws the spinner after half a second only; what counts is that it stands around the plan."""
+    looked_at()
+    st.cache_resource.clear()
+    order: list[str] = []
+    plan = finish_plan.plan
+
+    @contextmanager
+    def spinner(text: str) -> Iterator[None]:
+        order.append(text)
+        yield
+        order.append("done")
+
+    def planned(*args: Any) -> finish_plan.FinishPlan:
+        order.append("plan")
+        return plan(*args)
+
+    monkeypatch.setattr(st, "spinner", spinner)
+    monkeypatch.setattr(finish_plan, "plan", planned)
+    assert not page("finish", "shapes").exception
+    assert order[0].startswith("Working out")
+    assert order[1] == "plan"
+    assert order[-1] == "done"
 
 
 def test_a_plan_is_shown_kept_and_taken_back(looked_at: Prepared, workspace: Workspace) -> None:

@@ -47,6 +47,7 @@ def test_an_encoder_is_chosen_in_words_and_asked_for_the_guesses(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     app = form(tmp_path)
+    assert "4 image files, subfolders included." in texts(app)
     assert app.selectbox[0].value == "embedded"
     assert "needs no network" in texts(app)
     app = app.selectbox[0].set_value("auto").run()

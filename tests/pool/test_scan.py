@@ -11,7 +11,7 @@ from pictures import save, sha256
 
 from probal.errors import UserError
 from probal.pool import scan as scan_module
-from probal.pool.scan import scan_folder
+from probal.pool.scan import count_images, scan_folder
 from probal.types import ImageState, ScannedImage
 
 
@@ -30,6 +30,14 @@ def test_records_are_complete_and_sorted(tmp_path: Path) -> None:
         assert (image.bytes, image.mtime_ns) == (file.stat().st_size, file.stat().st_mtime_ns)
         assert (image.state, image.reason, image.height) == (ImageState.OK, None, 30)
     assert [image.width for image in scanned] == [43, 41, 42, 40]
+
+
+def test_counting_sees_what_a_scan_would_try(tmp_path: Path) -> None:
+    for i, name in enumerate(["b/z.PNG", "a.jpg", "b/c/d.webp", ".hidden/e.png"]):
+        save(tmp_path / name, seed=i)
+    (tmp_path / "notes.txt").write_text("no image")
+    assert count_images(tmp_path) == len(scan_folder(tmp_path)) == 3
+    assert count_images(tmp_path, most=2) == 2
 
 
 def test_size_is_after_exif_orientation(tmp_path: Path) -> None:
