@@ -87,16 +87,21 @@ class FinishPlan:
         if n >= found.audit_needed:
             return ""
         takes = (
-            f"{found.precision:.1%} takes at least {found.audit_needed} labels of randomly drawn images, all of them "
-            f"right; there are {n}"
+            f"{percent(found.precision)} takes at least {found.audit_needed} labels of randomly drawn images, "
+            f"all of them right; there are {n}"
         )
         if reach >= found.audit_needed:
             return f"{takes}, and the other {self.audit_waiting} that were set aside come in between as you label."
         most = math.floor(1000 * (1 - found.level) ** (1 / reach)) / 1000
         return (
-            f"{takes}, and {reach} set aside in all: enough for {most:.1%} at most. For more, set more aside in a "
-            "new project on the same images, and import these labels there."
+            f"{takes}, and {reach} set aside in all: enough for {percent(most)} at most. For more, set more aside "
+            "in a new project on the same images, and import these labels there."
         )
+
+
+def percent(share: float) -> str:
+    """A share that somebody chose, as chosen: 95%, 99.5%."""
+    return f"{100 * share:.6g}%"
 
 
 def evidence_path(workspace: Workspace, project: Project) -> Path:

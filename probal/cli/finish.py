@@ -93,11 +93,13 @@ def plan_json(plan: FinishPlan) -> dict[str, Any]:
 
 def plan_lines(name: str, plan: FinishPlan) -> list[str]:
     """What a person is told."""
+    from probal.finish_plan import percent
+
     found, left = plan.certificate, len(plan.abstained)
     total = len(plan.labels) + left
     if found.threshold is None:
         lines = [
-            f"At {found.precision:.1%} the model may label none of the {total:,} images that are left: "
+            f"At {percent(found.precision)} the model may label none of the {total:,} images that are left: "
             f"the {plan.audit_n} images it was tested on do not show it."
         ]
         if takes := plan.what_it_takes():
@@ -105,7 +107,7 @@ def plan_lines(name: str, plan: FinishPlan) -> list[str]:
         return lines
     lines = [
         f"The model may label {len(plan.labels):,} of the {total:,} images that are left: at least "
-        f"{found.precision:.1%} of these labels are right, with a confidence of {found.level:.0%}.",
+        f"{percent(found.precision)} of these labels are right, with a confidence of {found.level:.0%}.",
         f"Wrong among them: about {plan.expected_wrong:.1f} by the model's own account, "
         f"at most {found.most_wrong:,}. "
         f"Tested on {found.audit_kept} audit images as sure as these, {found.audit_wrong} of them wrong.",

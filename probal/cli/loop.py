@@ -224,7 +224,7 @@ def _print_proposals(name: str, rows: Sequence[dict[str, Any]]) -> None:
         right=numbers,
     )  # fmt: skip
     for row in rows:
-        guesses = ", ".join(f"{guess} {p:.0%}" for guess, p in row["predicted"][:GUESSES])
+        guesses = ", ".join(f"{guess}: {p:.0%}" for guess, p in row["predicted"][:GUESSES])
         shown.add_row(
             str(row["rank"]),
             f"{row['path']}\n{guesses} · {row['phase']}",  # one column: a path cut into pieces cannot be copied

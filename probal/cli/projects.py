@@ -170,5 +170,5 @@ def _print_status(found: ProjectStatus, pace: str) -> None:
 def accuracy_line(accuracy: MetricStatus) -> str:
     line = f"{accuracy.value:.1%} at {accuracy.labels} labels, on {accuracy.n} images"
     if accuracy.low is not None and accuracy.high is not None:
-        line += f", 95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}"
+        line += f", 95% interval {accuracy.low:.1%} to {accuracy.high:.1%}"
     return line + (" (preliminary)" if accuracy.preliminary else "")

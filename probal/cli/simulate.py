@@ -159,7 +159,7 @@ def _print_summary(group: Group, budget: int) -> None:
         f"{group.source} · {group.encoder} · {batch} · {summaries[0].seeds} seeds",
         "strategy", "no label", end, "area − random", f"{end} − random", "label ratio", "s a round",
     )  # fmt: skip
-    shown.caption = "accuracy in %, ± and [ ] 95 % intervals over seeds; differences paired by seed"
+    shown.caption = "accuracy in %, ± and [ ] 95% intervals over seeds; differences paired by seed"
     for item in summaries:
         shown.add_row(
             item.name, share(item.zero_shot), share(item.final), difference(item.area_gain),

@@ -41,7 +41,7 @@ class StoppingAdvice:
     n: int
     """Images it was measured on."""
     low: float
-    """Ends of the confidence sequence of the accuracy, 95 % over all rounds and looks together."""
+    """Ends of the confidence sequence of the accuracy, 95% over all rounds and looks together."""
     high: float
     agreement: float | None
     """Share of a sample of the pool to which this model and the one before give the same class."""
@@ -82,7 +82,7 @@ def stopping_advice(
         raise ValueError(f"need hits [R,m] and labels [R], got {right.shape} and {len(labels)}")
     n, correct = right.shape[1], int(right[-1].sum())
     low, high = anytime_interval(correct, n, population, spent_level(round_index))
-    reasons = [f"accuracy {low:.1%} to {high:.1%}, 95 % over all rounds together, on {n} images"]
+    reasons = [f"accuracy {low:.1%} to {high:.1%}, 95% over all rounds together, on {n} images"]
     if agreement is not None:
         reasons.append(f"this model and the one before agree on {agreement:.1%} of the pool")
 

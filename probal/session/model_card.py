@@ -85,7 +85,7 @@ def _accuracy(session: Session) -> str:
     if not found:
         return "not measured yet: no image of the audit is labeled"
     last = found[-1]
-    interval = "" if last.low is None else f", 95 % interval {last.low:.1%} to {last.high:.1%}"
+    interval = "" if last.low is None else f", 95% interval {last.low:.1%} to {last.high:.1%}"
     source = {"audit": "images drawn at random", "test": "test images"}.get(
         last.detail.get("source", ""), "images"
     )

@@ -32,7 +32,7 @@ def write_report(
     conditions = result["runs"][0].get("conditions", {})
     parts = [
         f"<h1>{'Simulated labeling' if len(found) > 1 else escape(title(found[0]))}</h1>",
-        f"<p class=note>{escape(_conditions(conditions))}Intervals are 95 %, over seeds; differences are paired "
+        f"<p class=note>{escape(_conditions(conditions))}Intervals are 95%, over seeds; differences are paired "
         "by seed. A label ratio is the share of the budget at which a strategy's mean curve reaches what "
         f"{BASELINE} sampling reaches with all of it; {NEVER} where it never does.</p>",
     ]

@@ -33,7 +33,7 @@ def accuracy_curve(
     The start is the point measured before the first label; a random control is drawn dashed if measured.
 
     Args:
-        projected: gains of the next labels, drawn behind the last point with their 80 % intervals.
+        projected: gains of the next labels, drawn behind the last point with their 80% intervals.
         others: measurements of other projects by name, drawn as lines beside it.
         name: of the line in the legend.
         always: with the wider band too that holds at all rounds and looks together.
@@ -134,7 +134,7 @@ def _band(figure: go.Figure, points: Sequence[Metric]) -> None:
         mode="lines",
         hoverinfo="skip",
         showlegend=False,
-        name="95 % interval",
+        name="95% interval",
     )
     if len(known) == 1:
         # a band of one point has no width to be seen by
@@ -146,7 +146,7 @@ def _band(figure: go.Figure, points: Sequence[Metric]) -> None:
             line={"color": BAND, "width": 10},
             hoverinfo="skip",
             showlegend=False,
-            name="95 % interval",
+            name="95% interval",
         )
 
 
@@ -185,7 +185,7 @@ def _projection(figure: go.Figure, last: Metric, projected: Sequence[Projection]
         hovertext=[
             _tell(last),
             *(
-                f"{each.labels} more labels: {last.value + each.gain:.1%}<br>80 % interval "
+                f"{each.labels} more labels: {last.value + each.gain:.1%}<br>80% interval "
                 f"{last.value + each.low:.1%} to {last.value + each.high:.1%}"
                 for each in projected
             ),
@@ -198,7 +198,7 @@ def _projection(figure: go.Figure, last: Metric, projected: Sequence[Projection]
 def _tell(point: Metric) -> str:
     lines = [f"{point.labels} labels: {point.value:.1%}"]
     if point.low is not None and point.high is not None:
-        lines.append(f"95 % interval {point.low:.1%} to {point.high:.1%}")
+        lines.append(f"95% interval {point.low:.1%} to {point.high:.1%}")
     lines.append(f"measured on {point.n} images" + (", preliminary" if point.preliminary else ""))
     return "<br>".join(lines)
 

@@ -66,5 +66,5 @@ def caption(catalog: Catalog, row: int, names: dict[int, str]) -> str:
     if catalog.flagged[row]:
         return "flagged"
     if catalog.predicted[row] != NONE:
-        return f"{names.get(int(catalog.predicted[row]), 'archived class')} {catalog.p[row, 0]:.0%}"
+        return f"{names.get(int(catalog.predicted[row]), 'archived class')}: {catalog.p[row, 0]:.0%}"
     return ""

@@ -15,7 +15,7 @@ import streamlit as st
 
 from probal import finish_plan, finished
 from probal.evaluation import accuracy_interval
-from probal.finish_plan import Evidence, FinishPlan
+from probal.finish_plan import Evidence, FinishPlan, percent
 from probal.finished import FinishRecord, ModelLabel
 from probal.labeling import ProjectStatus
 from probal.types import JobKind, JobState, Project
@@ -75,7 +75,7 @@ def choose_plan(workspace: Workspace, project: Project, found: Evidence) -> Fini
         "Of the labels that the model gives, at least this share is to be right",
         PRECISIONS,
         USUAL,
-        format_func=lambda share: f"{share:.1%}".replace(".0%", "%").replace("%", " %"),
+        format_func=percent,
         help=(
             "Choose what you need before you look at the numbers: the promise holds for one choice, in 95 of 100 "
             "cases."
@@ -106,8 +106,8 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
     total = len(plan.labels) + len(plan.abstained)
     if found.threshold is None:
         st.warning(
-            f"At {found.precision:.1%} the model may label none of the {total:,} images that are left: the "
-            f"{plan.audit_n} images it was tested on do not show that it is right so often.",
+            f"At {percent(found.precision)} the model may label none of the {total:,} images that are left: "
+            f"the {plan.audit_n} images it was tested on do not show that it is right so often.",
             icon=":material/block:",
         )
         takes = plan.what_it_takes()
@@ -115,8 +115,8 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
             st.write(takes)
         if easier is not None:
             st.write(
-                f"At {easier.certificate.precision:.1%} it may label {len(easier.labels):,} of them. Choose that if "
-                "it is enough for you, or go on labeling: a better model may label more."
+                f"At {percent(easier.certificate.precision)} it may label {len(easier.labels):,} of them. "
+                "Choose that if it is enough for you, or go on labeling: a better model may label more."
             )
         elif takes:
             st.write("Nor may it at any lower precision yet.")
@@ -206,9 +206,9 @@ def kept(workspace: Workspace, project: Project, record: FinishRecord) -> None:
     when = datetime.fromisoformat(record.accepted_at)
     labels = finished.accepted(workspace, project)
     st.success(
-        f"The model labeled {record.labels:,} images on {when:%d %B %Y}: at least {record.precision:.1%} of them are "
-        f"right, with a confidence of {record.level:.0%}. They stand beside your labels, and no model is ever fitted "
-        "on them.",
+        f"The model labeled {record.labels:,} images on {when:%d %B %Y}: at least "
+        f"{percent(record.precision)} of them are right, with a confidence of {record.level:.0%}. They stand beside "
+        "your labels, and no model is ever fitted on them.",
         icon=":material/done_all:",
     )
     if len(labels) < record.labels:
@@ -262,7 +262,7 @@ def _judge(n: int, wrong: int, precision: float) -> None:
 def _tiles(labels: Sequence[ModelLabel], token: str) -> str:
     tiles = [
         f'<figure><img src="{image_url(token, each.content_hash, 320)}" title="{html.escape(each.path)}" '
-        f'alt="{html.escape(each.path)}" loading="lazy"><figcaption><b>{html.escape(each.label)}</b> '
+        f'alt="{html.escape(each.path)}" loading="lazy"><figcaption><b>{html.escape(each.label)}</b>: '
         f"{each.probability:.0%}</figcaption></figure>"
         for each in labels
     ]

@@ -61,7 +61,7 @@ def _guesses(folder: Path, name: str) -> None:
         return
     st.write("**What the model would say now**, without any label, about twelve random images:")
     shown = [(source, each) for each in found["images"] if (source := _inline(folder / each["path"]))]
-    captions = [f"{each['guesses'][0][0]} {each['guesses'][0][1]:.0%}" for _, each in shown]
+    captions = [f"{each['guesses'][0][0]}: {each['guesses'][0][1]:.0%}" for _, each in shown]
     show_row([source for source, _ in shown], [each["path"] for _, each in shown], captions)
     st.caption(how_sure(found))
 

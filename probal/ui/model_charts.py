@@ -16,7 +16,7 @@ _NUMBERED = 15
 
 
 def per_class(table: pd.DataFrame) -> go.Figure:
-    """Accuracy of each class with its 95 % interval, in the classes' order; a class never tested has no point."""
+    """Accuracy of each class with its 95% interval, in the classes' order; a class never tested has no point."""
     rows = list(table.itertuples(index=False))
     at = [i for i, row in enumerate(rows) if row[5]]
     tested = table.iloc[at]
@@ -38,7 +38,7 @@ def per_class(table: pd.DataFrame) -> go.Figure:
                 "width": 0,
             },
             hovertext=[
-                f"{plain(str(row[0]))}: {row[2]:.0%} of {row[5]} images<br>95 % interval {row[3]:.0%} to {row[4]:.0%}"
+                f"{plain(str(row[0]))}: {row[2]:.0%} of {row[5]} images<br>95% interval {row[3]:.0%} to {row[4]:.0%}"
                 for row in rows
                 if row[5]
             ],
@@ -97,7 +97,7 @@ def confusion_matrix(found: Confusion) -> go.Figure:
 
 
 def reliability_diagram(table: pd.DataFrame) -> go.Figure:
-    """Share of hits against stated confidence, 95 % intervals; a calibrated model is on the dotted line."""
+    """Share of hits against stated confidence, 95% intervals; a calibrated model is on the dotted line."""
     figure = go.Figure()
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": QUIET, "dash": "dot", "width": 1}, hoverinfo="skip"

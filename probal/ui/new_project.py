@@ -63,7 +63,7 @@ def new_project_form() -> None:
             "Images set aside to measure the accuracy, in percent",
             *(0, 50, DEFAULT_AUDIT),
             help="Drawn at random, labeled like the others, never trained on. At least 30 and at most 200. Finish "
-            "needs 29 of them to promise a precision of 90 %, 59 for 95 %.",
+            "needs 29 of them to promise a precision of 90%, 59 for 95%.",
         )
         batch = right.number_input(
             "Labels per batch", *(1, 1000, DEFAULT_BATCH), help="After so many labels the model learns anew."

@@ -99,7 +99,7 @@ def agreement(found: PeopleReport, names: Mapping[int, str]) -> None:
         }
         for class_id, each in sorted(found.classes.items(), key=lambda item: item[1].same / item[1].n)
     ]
-    percent = {"Share": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)}
+    percent = {"Share": st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100)}
     left.dataframe(pd.DataFrame(by_class), hide_index=True, width="stretch", column_config=percent)
     by_round = [
         {"Round": index + 1, "Images": n, "Alpha": "–" if value is None else f"{value:.2f}"}

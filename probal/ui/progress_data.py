@@ -54,7 +54,7 @@ def latest(metrics: Sequence[Metric], name: str) -> Metric | None:
 
 
 def always_valid(points: Sequence[Metric]) -> list[tuple[float, float]]:
-    """Interval of each accuracy that holds at all rounds and looks together (95 %)."""
+    """Interval of each accuracy that holds at all rounds and looks together (95%)."""
     return [
         anytime_interval(round(each.value * each.n), each.n, None, spent_level(each.round_index))
         for each in points
@@ -103,7 +103,7 @@ def confusion_table(found: Confusion) -> pd.DataFrame:
 def class_table(
     classes: Sequence[ClassInfo], labels: Mapping[int, int], found: Confusion | None
 ) -> pd.DataFrame:
-    """Per class: labels given, and the accuracy with its 95 % interval on the tested images of that class."""
+    """Per class: labels given, and the accuracy with its 95% interval on the tested images of that class."""
     rows = []
     for i, each in enumerate(classes):
         tested = 0 if found is None else int(found.counts[i].sum())

@@ -42,7 +42,7 @@ def advice(found: StoppingAdvice | None, drift: Drift | None, project: Project) 
             st.markdown(f"- {reason[0].upper()}{reason[1:]}")
         st.caption(
             "The range holds at every look and every round together, so you may look as often as you like. Gains "
-            "come from a curve fitted to the past rounds, with 80 % intervals."
+            "come from a curve fitted to the past rounds, with 80% intervals."
         )
     if found.verdict is Verdict.CAN_STOP and st.button(
         "Let the model label the rest", icon=":material/done_all:"
@@ -128,9 +128,7 @@ def classes(
             else:
                 alt = f"Accuracy of {len(infos)} classes on {measured.n} images."
                 show(model_charts.per_class(table), table, f"{project.name}-accuracy-per-class", alt)
-                st.caption(
-                    "Points are the share that is right; lines are 95 % intervals, wide on few images."
-                )
+                st.caption("Points are the share that is right; lines are 95% intervals, wide on few images.")
     if found is not None and measured is not None:
         _mixed_up(project, found, measured)
 
@@ -150,7 +148,7 @@ def calibration(project: Project, metrics: Sequence[Metric]) -> None:
         f"Share of right predictions in {len(table)} bins of the stated confidence.",
     )
     st.caption(
-        f"On {measured.n} images that no model was fitted on. On the dotted line a prediction of 80 % is right in "
+        f"On {measured.n} images that no model was fitted on. On the dotted line a prediction of 80% is right in "
         "80 of 100 cases; below it the model is too sure. Larger points rest on more images. Calibration error "
         f"beyond chance (debiased ECE): {measured.value:+.3f}."
     )
@@ -212,7 +210,7 @@ def _curve_note(source: object) -> str:
         if source == "test"
         else "Measured on images drawn at random and labeled without a suggestion; none is trained on."
     )
-    return f"{measured} The band is the 95 % interval; hollow points rest on fewer than 30 images."
+    return f"{measured} The band is the 95% interval; hollow points rest on fewer than 30 images."
 
 
 def _mixed_up(project: Project, found: progress_data.Confusion, measured: Metric) -> None:
@@ -247,4 +245,4 @@ def _table_of_classes(table: pd.DataFrame) -> None:
         "high": share,
     }
     st.dataframe(table, hide_index=True, column_config=columns)
-    st.caption("Low and high are the ends of the 95 % interval. Click a heading to sort.")
+    st.caption("Low and high are the ends of the 95% interval. Click a heading to sort.")

@@ -141,7 +141,7 @@ def test_what_cannot_be_promised_is_told_with_what_it_takes(looked_at: Prepared)
     assert not app.exception
     assert "none of the 30 images" in app.warning[0].value
     assert "at least 598 labels" in texts(app)
-    assert "At 85.0% it may label 30 of them" in texts(app)
+    assert "At 85% it may label 30 of them" in texts(app)
     assert not any(button.label.startswith("Keep") for button in app.button)
 
 

@@ -26,13 +26,13 @@ def test_points_stand_at_their_labels_and_preliminary_ones_are_hollow() -> None:
 
 
 def test_the_band_is_the_interval() -> None:
-    band = trace(accuracy_curve([point(0, 0.5), point(10, 0.6)]), "95 % interval")
+    band = trace(accuracy_curve([point(0, 0.5), point(10, 0.6)]), "95% interval")
     assert list(band.x) == [0, 10, 10, 0]
     assert list(band.y) == pytest.approx([0.6, 0.7, 0.5, 0.4])
 
 
 def test_a_single_point_still_shows_its_interval() -> None:
-    bands = [one for one in accuracy_curve([point(0, 0.5)]).data if one.name == "95 % interval"]
+    bands = [one for one in accuracy_curve([point(0, 0.5)]).data if one.name == "95% interval"]
     assert any(one.mode == "lines" and one.line.width > 1 for one in bands)
 
 

@@ -14,9 +14,9 @@ function make(tag, { cls, text, on = {}, ...attributes } = {}, ...children) {
 }
 
 function percent(p) {
-  if (p > 0 && p < 0.01) return "<1\u00a0%";
-  if (p < 1 && p > 0.99) return ">99\u00a0%";
-  return `${Math.round(p * 100)}\u00a0%`;
+  if (p > 0 && p < 0.01) return "<1%";
+  if (p < 1 && p > 0.99) return ">99%";
+  return `${Math.round(p * 100)}%`;
 }
 
 class View {

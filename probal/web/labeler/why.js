@@ -71,7 +71,7 @@ class Why {
     }
     if (why.contested?.length) this.text("In contest", why.contested.map((c) => this.share(c)).join(", "));
     if (why.ambiguity_percentile != null) {
-      this.text("Ambiguity of the picture", `higher than in ${Math.round(why.ambiguity_percentile)}\u00a0% of the pool`);
+      this.text("Ambiguity of the picture", `higher than in ${Math.round(why.ambiguity_percentile)}% of the pool`);
     }
     if (why.cluster != null) this.text("Group of look-alikes", `no. ${why.cluster + 1}`);
     if (why.target) this.text("Chosen to help", why.target);
