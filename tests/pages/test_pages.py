@@ -194,7 +194,7 @@ def test_progress_shows_curve_balance_and_rounds(ready: Make, workspace: Workspa
     assert not app.exception
     numbers = {metric.label: metric.value for metric in app.metric}
     assert numbers["Labels"] == "7"
-    assert numbers["Accuracy"].startswith("80.0%")
+    assert numbers["Accuracy, preliminary"].startswith("80.0%")
     assert len(app.get("plotly_chart")) == 2
     assert list(app.dataframe[0].value["Round"]) == [1]
 
