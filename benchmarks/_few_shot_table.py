@@ -42,7 +42,7 @@ def write_tables(results: list[dict[str, Any]]) -> str:
         "",
         "## Mean over shots",
         "",
-        "Of the same seeds and shots for all. A method that was run on half of them or fewer is left out here, not below.",
+        "Of the same seeds and shots for all. A method run on half of them or fewer is left out here, not below.",
     ]
     for name in sets:
         lines += ["", f"### {name}", "", *_summary([each for each in results if each["set"] == name])]
