@@ -61,7 +61,9 @@ class GridLeases(Repository):
             connection.execute(RENEW, {"ids": sorted(mine & set(keep)), "until": now + LEASE})
             queue = Queue(connection, project_id, by, client, now, list(keep))
             free: list[int] = []
-            for some in chunks(wanted, 4 * n):  # most are free: a page takes one look, not one at the whole class
+            for some in chunks(
+                wanted, 4 * n
+            ):  # most are free: a page takes one look, not one at the whole class
                 found = queue.among(_FREE_ONES, some)
                 free += [image_id for image_id in some if image_id in found]
                 if len(free) >= n:
