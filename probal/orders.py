@@ -30,7 +30,7 @@ class PosteriorOrder:
     """One of SOURCES."""
     path: str | None = None
     """CSV of captioned images, or folder of published factors; None for the pool."""
-    pseudo_count: float = 1000.0
+    pseudo_count: float = validate.PSEUDO_COUNT
     """Images that the unlabeled pool is worth."""
     damping: str = "exact"
 

@@ -17,6 +17,8 @@ from probal.errors import UserError
 
 MAX_CLASSES = 1000
 MAX_NAME = 100
+PSEUDO_COUNT = 1000.0
+"""Images that the pool is worth to a posterior made without labels, unless the user says otherwise."""
 FORMULA_STARTS = "=+-@"
 """A spreadsheet that opens an export runs a cell that starts with one of these."""
 STRATEGIES = (

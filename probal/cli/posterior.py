@@ -14,7 +14,7 @@ from probal.cli.console import kept, out, print_json, progress_bar, say, table
 from probal.cli.projects import JsonFlag, NameArgument
 from probal.cli.shell import app, open_project
 from probal.label_import.captions import read_pairs_file
-from probal.orders import PosteriorOrder
+from probal.validate import PSEUDO_COUNT
 
 if TYPE_CHECKING:
     from probal.session.posterior_facts import PosteriorFacts, TowerFacts
@@ -55,7 +55,7 @@ def estimate(
     ] = None,
     pseudo_count: Annotated[
         float, typer.Option(help="Images that the unlabeled pool is worth; of no effect with --pairs.")
-    ] = PosteriorOrder.pseudo_count,
+    ] = PSEUDO_COUNT,
     damping: DampingOption = DampingChoice.exact,
 ) -> None:
     """Estimate a posterior from the unlabeled pool, or from captioned images, and use it from the next round on."""

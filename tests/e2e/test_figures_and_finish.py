@@ -81,7 +81,7 @@ def test_a_finish_is_chosen_kept_and_taken_back_by_keyboard(
     page.keyboard.press("Home")
     expect(page.get_by_text("Look at some of them")).to_be_visible(timeout=30_000)
     pictures = page.locator(".pal-sample img")
-    assert pictures.count() == 24
+    expect(pictures).to_have_count(24, timeout=30_000)
     assert pictures.first.evaluate("img => img.decode().then(() => img.naturalWidth)") > 0
     press_until(page, "Tab", "Keep these")
     page.keyboard.press("Enter")
