@@ -35,7 +35,7 @@ def drawn(seed: int, m: int = 30) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 30))
 def test_every_pick_has_the_largest_gain_as_summed_from_scratch(seed: int, batch: int) -> None:
     kernel, reached, doubt = drawn(seed)

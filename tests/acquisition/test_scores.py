@@ -105,7 +105,7 @@ def test_shared_noise_is_mostly_no_information() -> None:
     torch.testing.assert_close(shared.variance(), independent.variance())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     c=st.integers(1, 15),
     r=st.integers(1, 20),
@@ -126,7 +126,7 @@ def test_bounds_and_decomposition(c: int, r: int, own: float, shared: float, see
     torch.testing.assert_close(u.predictive.sum(1), torch.ones_like(u.total), rtol=0, atol=rounding)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(c=st.integers(2, 12), means=st.floats(0, 300), seed=st.integers(0, 2**16))
 def test_without_variance_nothing_is_epistemic(c: int, means: float, seed: int) -> None:
     """Also where probabilities underflow to 0, whose p·log p must be 0 and not NaN."""

@@ -231,7 +231,7 @@ def test_a_warm_start_ends_where_a_cold_one_does(prototypes: bool) -> None:
     assert adapter.fit(x[known], y[known], fewer, start).weights.shape == (3, 32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(N)))
 def test_the_order_of_the_labels_does_not_matter(order: list[int]) -> None:
     x, y, prior = data()
@@ -241,7 +241,7 @@ def test_the_order_of_the_labels_does_not_matter(order: list[int]) -> None:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(C)))
 def test_classes_may_be_renumbered(order: list[int]) -> None:
     x, y, prior = data()

@@ -249,7 +249,7 @@ def test_joint_draws_covary_as_the_dense_posterior() -> None:
         torch.testing.assert_close(torch.cov(draws[:, :, c]), want[c], atol=0.05, rtol=0.03)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n=st.integers(0, 9), seed=st.integers(0, 1000), size=st.floats(-6, 6))
 def test_label_factors_keep_the_precision(n: int, seed: int, size: float) -> None:
     """Up to what is negligible, however many rows and however uneven their weights."""

@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from probal.cli.server import app_file, check_port, port_is_free
 from probal.errors import UserError
+from tests.patience import SECONDS, wait_for
 
 STAND_IN = """
 import http.server, signal, sys
@@ -71,7 +71,7 @@ def test_a_signal_stops_the_server_cleanly(port, tmp_path, number):
     lines = [runner.stderr.readline(), runner.stderr.readline()]
     assert f"ProbAL is at http://127.0.0.1:{port}/label" in lines[1]
     runner.send_signal(number)
-    assert runner.wait(30) == 0
+    assert runner.wait(SECONDS) == 0
     assert (tmp_path / "stopped").read_text() == "stopped once"
     assert "kept" in runner.stderr.read()
     assert port_is_free(port)
@@ -79,7 +79,7 @@ def test_a_signal_stops_the_server_cleanly(port, tmp_path, number):
 
 def test_a_server_that_does_not_start_is_told_with_its_reason(port, tmp_path):
     runner = start("import sys; sys.exit('no such module: streamlit')", port, tmp_path)
-    assert runner.wait(30) == 1
+    assert runner.wait(SECONDS) == 1
     assert runner.stderr is not None
     told = runner.stderr.read().splitlines()[-1]
     assert told == f"the server did not start: no such module: streamlit (log: {tmp_path / 'serve.log'})"
@@ -103,8 +103,7 @@ def test_a_port_that_answered_a_moment_ago_is_free_again(port):
         accepted, _ = server.accept()
         accepted.close()  # this side closes first, and waits
         client.close()
-    time.sleep(0.05)
-    assert port_is_free(port)
+    wait_for(lambda: port_is_free(port), "free port")
 
 
 def test_the_app_is_found_in_the_checkout():

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 import typer
@@ -130,7 +129,5 @@ def test_help_loads_nothing_heavy():
         "heavy = {'torch', 'numpy', 'pandas', 'sqlalchemy', 'streamlit', 'plotly', 'sklearn'}\n"
         "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
-    start = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - start < 10  # 0.3 s alone; a loaded machine is allowed its time

@@ -6,6 +6,9 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 RUN = """async (root) => {
+    // colours in the middle of a transition are nobody's
+    const passing = document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(passing.map((one) => one.finished));
     const {violations} = await axe.run(root, {resultTypes: ["violations"]});
     return violations.filter(({impact}) => impact === "serious" || impact === "critical").flatMap(
         ({id, nodes}) => nodes.map(({html, failureSummary}) => `${id}: ${html.slice(0, 160)} ${failureSummary}`));

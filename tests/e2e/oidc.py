@@ -18,6 +18,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from tests.patience import SECONDS, wait_for
+
 CLIENT, SECRET = "probal", "a-secret-of-the-client"
 
 
@@ -86,13 +88,10 @@ def provider(claims: dict[str, Any]) -> Iterator[Provider]:
     server = uvicorn.Server(uvicorn.Config(made.app(), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the provider did not start"
-        time.sleep(0.01)
+    wait_for(lambda: server.started, "provider")
     made.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:
         yield made
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(SECONDS)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests import patience
+
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS, STOP_SECONDS = 60, 20
 
 
 def free_port() -> int:
@@ -31,7 +31,7 @@ def running(workspace: Path, log: Path) -> Iterator[str]:
     with Server(workspace, log) as server:
         yield server.url
         server.process.send_signal(signal.SIGINT)
-        server.process.wait(STOP_SECONDS)
+        server.process.wait(patience.SECONDS)
 
 
 class Server:
@@ -70,12 +70,12 @@ class Server:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+    def answers() -> bool:
+        assert server.poll() is None, log.read_text()
         try:
-            with urlopen(f"http://127.0.0.1:{port}/api/health", timeout=2):
-                return
+            with urlopen(f"http://127.0.0.1:{port}/api/health", timeout=patience.SECONDS):
+                return True
         except (URLError, OSError):
-            assert server.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)
+            return False
+
+    patience.wait_for(answers, f"answer of the server, see {log}")

@@ -124,7 +124,7 @@ def test_interval_is_wilsons_in_a_large_population() -> None:
     assert wide[1] > high
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data(), population=st.integers(1, 400), level=st.sampled_from([0.8, 0.95, 0.99]))
 def test_interval_holds_the_estimate_and_only_what_is_possible(
     data: st.DataObject, population: int, level: float

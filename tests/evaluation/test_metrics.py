@@ -18,7 +18,7 @@ def predictions(n: int, c: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.dirichlet(np.ones(c), n), rng.integers(c, size=n)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(n=st.integers(1, 60), c=st.integers(2, 7), seed=st.integers(0, 2**16))
 def test_against_scikit_learn(n: int, c: int, seed: int) -> None:
     probs, labels = predictions(n, c, seed)

@@ -19,7 +19,7 @@ def split(pairs: list[tuple[int, bool]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([float(c) for c, _ in pairs]), np.array([right for _, right in pairs])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6))
 def test_the_curve_is_the_mean_over_all_orders_of_the_ties(pairs: list[tuple[int, bool]]) -> None:
     confidence, correct = split(pairs)
@@ -35,7 +35,7 @@ def test_the_curve_is_the_mean_over_all_orders_of_the_ties(pairs: list[tuple[int
     assert curve.aurc == pytest.approx(np.mean(curves))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(outcomes)
 def test_error_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[int, bool]]) -> None:
     confidence, correct = split(pairs)
@@ -50,7 +50,7 @@ def test_error_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[int, bool]
     assert error_auroc(-confidence, correct) == pytest.approx(1 - want)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(outcomes)
 def test_laws(pairs: list[tuple[int, bool]]) -> None:
     confidence, correct = split(pairs)

@@ -164,7 +164,7 @@ def test_what_does_not_fit_is_named() -> None:
         cosine_logits(x, x, torch.ones(N))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     form=st.sampled_from(FORMS),
     stretch=st.floats(0.01, 100),

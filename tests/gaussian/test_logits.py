@@ -162,7 +162,7 @@ def test_qmc_repeats_without_a_generator_and_varies_with_one() -> None:
     assert not torch.equal(a, b)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     c=st.integers(1, 12),
     means=st.floats(0, 60),
@@ -178,7 +178,7 @@ def test_without_variance_it_is_the_softmax(c: int, means: float, seed: int, met
     torch.testing.assert_close(silent.predictive(method), z.mean.softmax(1), rtol=1e-9, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     c=st.integers(2, 9),
     r=st.integers(1, 12),
@@ -197,7 +197,7 @@ def test_what_moves_all_classes_together_changes_nothing(
     torch.testing.assert_close(moved.predictive(method), z.predictive(method), rtol=1e-5, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(c=st.integers(2, 9), own=st.floats(0, 5), seed=st.integers(0, 2**16))
 def test_probit_knows_no_order_of_classes(c: int, own: float, seed: int) -> None:
     z = logits(c=c, own=own, seed=seed)
@@ -207,7 +207,7 @@ def test_probit_knows_no_order_of_classes(c: int, own: float, seed: int) -> None
     torch.testing.assert_close(turned.predictive(), z.predictive()[:, order])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(gap=st.floats(-8, 8), own=st.floats(0, 4), shared=st.floats(0, 4))
 def test_two_classes_by_probit_are_mackays_formula(gap: float, own: float, shared: float) -> None:
     mean = torch.tensor([[gap, 0.0]], dtype=F64)

@@ -26,6 +26,9 @@ def test_a_new_project_stays_though_a_refresh_brings_the_old_address(
     ready: Make, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready("old")
+    now = time.monotonic()
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr("probal.ui.context.time", clock)
     draw_shapes(tmp_path / "fresh", 4)
     app = press(page("pool", "old"), "New project")
     app.text_input[0].set_value(str(tmp_path / "fresh")).run()
@@ -37,8 +40,7 @@ def test_a_new_project_stays_though_a_refresh_brings_the_old_address(
     assert app.title[0].value == "fresh"
     assert app.query_params["project"] in ("fresh", ["fresh"])
     # later the address counts: the browser's back button
-    now = time.monotonic()
-    monkeypatch.setattr("probal.ui.context.time", SimpleNamespace(monotonic=lambda: now + 60))
+    clock.monotonic = lambda: now + 60
     app.query_params["project"] = "old"
     assert app.run().title[0].value == "old"
 

@@ -13,6 +13,7 @@ from probal import previews
 from probal.labeling import status
 from probal.types import Event, EventKind, ImageState, JobKind, JobState, Metric, Project, Role
 from probal.workspace import Workspace
+from tests import patience
 from tests.drawn import SHAPES, draw_shapes
 
 PAGES = Path(__file__).resolve().parents[2] / "pages"
@@ -20,7 +21,7 @@ Make = Callable[..., Project]
 
 
 def page(name: str, project: str | None = None) -> AppTest:
-    app = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=20)
+    app = AppTest.from_file(str(PAGES / f"{name}.py"), default_timeout=patience.SECONDS)
     if project is not None:
         app.query_params["project"] = project
     return app.run()

@@ -219,13 +219,13 @@ def test_decoding_goes_on_beside_the_encoder(tmp_path: Path, store: FeatureStore
     class Meeting(MeanColour):
         def prepare(self, image: Image.Image) -> np.ndarray:
             if image.tobytes() not in first:
-                assert encoding.wait(30)
+                assert encoding.wait(120)
                 decoded.set()
             return super().prepare(image)
 
         def encode_prepared(self, batch: np.ndarray) -> np.ndarray:
             encoding.set()
-            assert decoded.wait(30)
+            assert decoded.wait(120)
             return super().encode_prepared(batch)
 
     encoder = Meeting()
@@ -261,7 +261,7 @@ sys.path.insert(0, sys.argv[1])
 import test_embed
 class Slow(test_embed.MeanColour):
     def encode_prepared(self, batch):
-        time.sleep(0.1)
+        time.sleep(0.1 if len(self.batches) < 12 else 600)  # killed by then, or at the latest there
         return super().encode_prepared(batch)
 store = test_embed.FeatureStore(Path(sys.argv[2]) / "features", Slow.fingerprint, Slow.width)
 items = test_embed.pool(Path(sys.argv[2]) / "pool", 40)

@@ -11,7 +11,7 @@ from probal.pool.predictions import TOP, predictions_path, read_predictions, wri
 
 
 @given(st.integers(0, 40), st.integers(2, 8), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_groups_hold_every_image_once_the_surest_first(tmp_path_factory, n: int, c: int, seed: int):
     generator = np.random.default_rng(seed)
     p = generator.dirichlet(np.ones(c), n)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from probal.pool._threads import ordered_map
+from tests.patience import SECONDS, wait_for
 
 
 def test_results_keep_their_order() -> None:
@@ -26,7 +27,8 @@ def test_does_not_run_ahead_of_its_reader() -> None:
     with ThreadPoolExecutor(4) as pool:
         results = ordered_map(pool, begun.append, range(100), window=6)
         next(results)
-        time.sleep(0.05)
+        wait_for(lambda: len(begun) >= 6, "full window")
+        time.sleep(0.05)  # one that runs ahead would by now
         assert len(begun) == 6
         results.close()
 
@@ -38,7 +40,7 @@ def test_closing_cancels_what_has_not_begun() -> None:
     def wait(item: int) -> None:
         begun.append(item)
         if item:
-            release.wait(10)
+            release.wait(SECONDS)
 
     with ThreadPoolExecutor(1) as pool:
         results = ordered_map(pool, wait, range(100), window=50)

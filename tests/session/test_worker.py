@@ -83,13 +83,14 @@ def test_with_a_worker_at_work_drain_follows_it(workspace: Workspace, project: P
             held.set()
             job = workspace.store.claim("other")
             assert job is not None
+            followed.wait()
             worker.run_job(Session(workspace, project.name), job)
 
-    held = threading.Event()
+    held, followed = threading.Event(), threading.Event()
     thread = threading.Thread(target=other)
     thread.start()
     held.wait()
-    (job,) = worker.drain(workspace, project)
+    (job,) = worker.drain(workspace, project, lambda *_: followed.set())
     thread.join()
     assert job.state is JobState.DONE
 

@@ -169,7 +169,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tried=steps)
 def test_changes_taken_back_are_the_identity(shared_store: Store, tried: list[tuple[str, str, str, int]]):
     world = World(shared_store, pool=6, audit=0, test=0)

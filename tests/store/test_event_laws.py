@@ -14,7 +14,7 @@ from probal.types import Event, EventKind, Role
 from tests.store.event_replay import LABELING, Replay
 from tests.store.store_world import World, event
 
-SETTINGS = settings(max_examples=100, deadline=None)
+SETTINGS = settings(max_examples=100)
 
 
 @dataclass(frozen=True)

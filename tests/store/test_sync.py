@@ -28,7 +28,7 @@ def scan(folder: Mapping[str, str]) -> list[ScannedImage]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(history=st.lists(folders, min_size=2, max_size=6))
 def test_the_store_follows_a_folder(shared_store: Store, history: list[dict[str, str]]):
     name = f"sync-{len(shared_store.projects())}"

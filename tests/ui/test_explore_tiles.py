@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import browser
+from tests.browser import browser, open_window
 
 __all__ = ["browser"]
 pytestmark = pytest.mark.browser
@@ -26,7 +26,7 @@ MOUNT = """async ([source, epoch]) => {
 
 
 def mounted(browser: Browser) -> Page:
-    page = browser.new_page()
+    page = open_window(browser)
     css = (UI / "explore_tiles.css").read_text("utf-8")
     page.set_content(f"<style>{css}</style><div id=here></div>")
     show(page, 0)
@@ -54,7 +54,7 @@ def test_keys_alone_choose_images_and_the_page_hears_of_it_once(browser: Browser
     assert chosen(page) == [11, 12, 13, 14]
     page.keyboard.press("Escape")
     assert chosen(page) == []
-    page.close()
+    page.context.close()
 
 
 def test_shift_and_a_click_choose_a_row_of_them(browser: Browser) -> None:
@@ -64,7 +64,7 @@ def test_shift_and_a_click_choose_a_row_of_them(browser: Browser) -> None:
     assert chosen(page) == [11, 12, 13]
     page.locator("[data-id='12']").click()
     assert chosen(page) == [11, 13]
-    page.close()
+    page.context.close()
 
 
 def test_a_rerun_keeps_the_choice_and_an_action_ends_it(browser: Browser) -> None:
@@ -74,4 +74,4 @@ def test_a_rerun_keeps_the_choice_and_an_action_ends_it(browser: Browser) -> Non
     assert chosen(page) == [12]
     show(page, 1)
     assert chosen(page) == []
-    page.close()
+    page.context.close()

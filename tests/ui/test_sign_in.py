@@ -11,6 +11,7 @@ from probal import validate
 from probal.ui.context import identity
 from probal.ui.sign_in import providers
 from probal.workspace import Workspace
+from tests import patience
 from tests.pages.test_pages import PAGES, Make
 
 ONE = {"client_id": "a", "client_secret": "b", "server_metadata_url": "c"}
@@ -66,7 +67,7 @@ def test_what_a_provider_tells_can_be_labeled_under(name: str) -> None:
 
 
 def navigation(secrets: dict[str, Any]) -> AppTest:
-    app = AppTest.from_file(str(PAGES / "navigation.py"), default_timeout=20)
+    app = AppTest.from_file(str(PAGES / "navigation.py"), default_timeout=patience.SECONDS)
     app.secrets = secrets
     return app.run()
 

@@ -15,7 +15,7 @@ from probal.web.hosts import KnownHosts
 from probal.web.media import MediaMiddleware
 from probal.web.security import TOKEN_HEADER
 from probal.workspace import Workspace
-from tests.browser import browser
+from tests.browser import browser, open_window
 from tests.drawn import ready, workspace
 from tests.web.harness import Harness, painted, serve
 
@@ -39,13 +39,11 @@ def harness(workspace: Workspace, ready: Callable[..., Project]) -> Iterator[Har
 
 @pytest.fixture
 def page(browser: Browser, harness: Harness) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
-    opened = context.new_page()
+    opened = open_window(browser)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(harness.url)
     painted(opened)
     yield opened
-    context.close()
+    opened.context.close()
     assert not errors

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from probal.web.hosts import KnownHosts
 from probal.web.labeler import script, style
 from probal.web.media import MediaMiddleware
 from probal.workspace import Workspace
+from tests.patience import SECONDS, wait_for
 
 ROOT = "[data-testid=labeler]"
 PAINTED = f"{ROOT}[data-image-id]"
@@ -43,6 +43,17 @@ window.addEventListener("keydown", (event) => {
   const root = document.querySelector("%(root)s");
   if (root) struck.push({key: event.key, image: Number(root.dataset.imageId), seq: Number(root.dataset.seq)});
 }, true);
+window.leases = []; // each once it is taken in: its images, and whether it was asked for after a refusal was told,
+const call = window.fetch; // or to swap what waits for the images of a new round
+window.fetch = async (url, options) => {
+  const swap = "keep" in JSON.parse(options.body ?? "{}"), told = !!document.querySelector("[data-testid=toast]");
+  const answer = await call(url, options);
+  if (!url.endsWith("/lease") || !answer.ok) return answer;
+  const body = await answer.json();
+  answer.json = async () => body;
+  setTimeout(() => leases.push({swap, told, images: body.items.map((item) => item.image_id)})); // its reader is first
+  return answer;
+};
 rerun();
 </script>"""
 
@@ -89,22 +100,24 @@ def serve(workspace: Workspace, project: Project) -> Iterator[Harness]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < deadline, "the test's server did not start"
-        time.sleep(0.01)
+    wait_for(lambda: server.started, "server of the test")
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield Harness(f"http://127.0.0.1:{port}/", workspace.store, project)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(SECONDS)
 
 
 def painted(page: Page) -> int:
     """Waits until an image is on screen; its id."""
     page.wait_for_selector(PAINTED)
     return int(page.get_attribute(ROOT, "data-image-id") or 0)
+
+
+def seq_of(page: Page) -> int:
+    """Number of the painting on screen; 0 while there is none."""
+    return int(page.get_attribute(ROOT, "data-seq") or 0)
 
 
 def after_seq(page: Page, seq: int) -> None:
@@ -115,15 +128,40 @@ def after_seq(page: Page, seq: int) -> None:
 def strike(page: Page, key: str) -> int:
     """Presses a key once an image is on screen, and waits for the next painting; the image it was for."""
     image = painted(page)
-    seq = int(page.get_attribute(ROOT, "data-seq") or 0)
+    seq = seq_of(page)
     page.keyboard.press(key)
     after_seq(page, seq)
     return image
 
 
+def strike_at(page: Page, key: str, at: float) -> None:
+    """A key whose time in milliseconds of the page's clock is chosen."""
+    page.evaluate(
+        """([key, at]) => {
+            const struck = new KeyboardEvent("keydown", {key, bubbles: true});
+            Object.defineProperty(struck, "timeStamp", {value: at});
+            document.body.dispatchEvent(struck);
+        }""",
+        [key, at],
+    )
+
+
+def counted(page: Page) -> int:
+    """Keys struck so far that were not shown as ignored."""
+    return len(page.evaluate("struck")) - ignored(page)
+
+
+def leased(page: Page, which: str, image: int | None = None) -> None:
+    """Waits until the page has taken in a lease: one `which` ("swap" or "told", see PAGE), with this image."""
+    page.wait_for_function(
+        "([which, image]) => leases.some((one) => one[which] && (image === null || one.images.includes(image)))",
+        arg=[which, image],
+    )
+
+
 def saved(page: Page) -> None:
     """Waits until the state line says that nothing is on its way."""
-    expect(page.get_by_test_id("save-state")).to_have_text("All saved", timeout=30_000)
+    expect(page.get_by_test_id("save-state")).to_have_text("All saved")
 
 
 def ignored(page: Page) -> int:

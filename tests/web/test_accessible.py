@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.e2e.axe import findings
 from tests.web.harness import ROOT, Harness, painted, strike
 from tests.web.test_grid_api import pool_of, predict
@@ -20,11 +21,6 @@ DARK = {
 }
 
 
-def held_against(page: Page) -> list[str]:
-    page.wait_for_timeout(400)  # colours in the middle of a transition are nobody's
-    return findings(page, ROOT)
-
-
 @pytest.mark.parametrize("width", [1280, 375])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(
@@ -32,7 +28,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     pool = pool_of(workspace, harness.project)
     predict(workspace, harness.project, pool, [0.9] * len(pool))
-    page = browser.new_page(viewport={"width": width, "height": 800})
+    page = open_window(browser, width)
     page.goto(harness.url)
     if theme == "dark":
         for name, value in DARK.items():
@@ -42,18 +38,18 @@ def test_axe_finds_nothing_serious(
     for key in "123":
         strike(page, key)
     page.locator("[data-testid=why] summary").click()
-    assert held_against(page) == []
+    assert findings(page, ROOT) == []
     page.keyboard.press("?")
-    assert held_against(page) == []
+    assert findings(page, ROOT) == []
     page.keyboard.press("Escape")
     page.keyboard.press("f")
-    assert held_against(page) == []
+    assert findings(page, ROOT) == []
     page.keyboard.press("Escape")
     page.keyboard.press("g")
     page.wait_for_selector("[data-testid=grid][data-page] .pal-tile")
     page.locator(".pal-tile").first.click()
-    assert held_against(page) == []
-    page.close()
+    assert findings(page, ROOT) == []
+    page.context.close()
 
 
 @pytest.mark.parametrize("sheet", ["help", "flag"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from probal.types import EventKind, Project, Role
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.web.harness import Harness, painted, saved, serve
 from tests.web.test_grid_api import pool_of, predict
 
@@ -26,15 +28,13 @@ def harness(workspace: Workspace, ready: Callable[..., Project]) -> Iterator[Har
 
 @pytest.fixture
 def grid(browser: Browser, harness: Harness) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
-    page = context.new_page()
+    page = open_window(browser, height=900)
     page.goto(harness.url)
     painted(page)
     page.keyboard.press("g")
     on_screen(page)
     yield page
-    context.close()
+    page.context.close()
 
 
 def on_screen(page: Page, seen: bool = True) -> None:
@@ -113,11 +113,13 @@ def test_what_was_not_on_screen_is_not_confirmed(grid: Page, harness: Harness) -
     grid.keyboard.press("Enter")
     expect(grid.get_by_test_id("grid-said")).to_contain_text("more to look at first")
     assert harness.events() == []
-    for _ in range(12):
-        grid.mouse.move(200, 300)
-        grid.mouse.wheel(0, 150)
-        grid.wait_for_timeout(60)
     images = tiles(grid)
+    grid.mouse.move(200, 300)
+    for step in itertools.count():
+        grid.mouse.wheel(0, 150 if step % 40 < 20 else -150)
+        grid.wait_for_timeout(60)
+        if int(grid.get_by_test_id("grid").get_attribute("data-seen") or 0) == len(images):
+            break
     grid.keyboard.press("Enter")
     next_page(grid, images, seen=False)
     saved(grid)

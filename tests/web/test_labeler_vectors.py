@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 
 from probal.pool.vector_scan import scan_vectors
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.drawn import SHAPES, propose_all
 from tests.web.harness import painted, saved, serve, strike
 
@@ -28,8 +29,7 @@ def test_a_card_is_painted_and_labeled(browser: Browser, workspace: Workspace, t
     propose_all(workspace, project)
     workspace.store.finish(job.id)
     with serve(workspace, project) as running:
-        page = browser.new_page()
-        page.set_default_timeout(20_000)
+        page = open_window(browser)
         page.goto(running.url)
         first = painted(page)
         size = page.evaluate(
@@ -40,4 +40,4 @@ def test_a_card_is_painted_and_labeled(browser: Browser, workspace: Workspace, t
         strike(page, "2")
         saved(page)
         assert running.labels() == {first: "square"}
-        page.close()
+        page.context.close()

@@ -6,33 +6,30 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from probal.web import supervisor
 from probal.web.supervisor import WorkerSupervisor
+from tests import patience
 
 
-def command(log: Path, body: str) -> list[str]:
-    """A stand-in for the worker that notes its process id and then does `body`."""
-    return [
-        sys.executable,
-        "-c",
-        f"import os, time\nopen({str(log)!r}, 'a').write(f'{{os.getpid()}}\\n')\n{body}",
-    ]
+def command(log: Path, body: str, first: str = "pass") -> list[str]:
+    """A stand-in for the worker that does `first`, notes its process id and then does `body`."""
+    note = f"open({str(log)!r}, 'a').write(f'{{os.getpid()}}\\n')"
+    return [sys.executable, "-c", "\n".join(("import os, signal, time", first, note, body))]
 
 
 def pids(log: Path) -> list[int]:
     return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
-async def until(condition, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "took too long"
-        await asyncio.sleep(0.02)
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(patience.SECONDS):
+        while not condition():
+            await asyncio.sleep(0.02)
 
 
 def alive(pid: int) -> bool:
@@ -49,8 +46,7 @@ def test_a_worker_that_dies_is_started_again(tmp_path: Path, monkeypatch: pytest
 
     async def run() -> None:
         async with WorkerSupervisor(tmp_path, command(log, "raise SystemExit(3)")) as running:
-            await until(lambda: len(pids(log)) >= 3)
-            assert running.starts >= 3
+            await until(lambda: len(pids(log)) >= 3 and running.starts >= 3)
 
     asyncio.run(run())
     assert len(set(pids(log))) == len(pids(log))
@@ -75,19 +71,16 @@ def test_the_pause_grows_while_it_keeps_dying(tmp_path: Path, monkeypatch: pytes
     assert pauses[:4] == [1, 2, 4, 8]
 
 
-@pytest.mark.parametrize(
-    "body", ["time.sleep(600)", "import signal; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
-)
+@pytest.mark.parametrize("first", ["pass", "signal.signal(15, signal.SIG_IGN)"])
 def test_leaving_stops_it_even_if_it_does_not_listen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
     monkeypatch.setattr(supervisor, "GRACE", 0.5)
     log = tmp_path / "pids"
 
     async def run() -> None:
-        async with WorkerSupervisor(tmp_path, command(log, body)):
+        async with WorkerSupervisor(tmp_path, command(log, "time.sleep(600)", first)):
             await until(lambda: len(pids(log)) == 1)
-            await asyncio.sleep(0.2)
 
     asyncio.run(run())
     (pid,) = pids(log)
