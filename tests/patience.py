@@ -10,16 +10,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 SECONDS = 120.0
+"""For what a page, a server or a process of its own must show,"""
+WORK_SECONDS = 600.0
+"""and for what the engine must compute first: vectors of a pool, a fit, the next batch."""
 T = TypeVar("T")
 
 
-def wait_for(ask: Callable[[], T | None], what: str, pause: Callable[[float], object] = time.sleep) -> T:
-    """Asks until the answer is neither None nor False; the answer.
-
-    `pause` takes the seconds between two questions; in a browser's test a page's own wait, which lets events in.
-    """
-    deadline = time.monotonic() + SECONDS
+def wait_for(ask: Callable[[], T | None], what: str, seconds: float = SECONDS) -> T:
+    """Asks until the answer is neither None nor False; the answer."""
+    deadline = time.monotonic() + seconds
     while (answer := ask()) is None or answer is False:
-        assert time.monotonic() < deadline, f"no {what} after {SECONDS:.0f} s"
-        pause(0.05)
+        assert time.monotonic() < deadline, f"no {what} after {seconds:.0f} s"
+        time.sleep(0.05)
     return answer

@@ -16,7 +16,14 @@ RUN = """async (root) => {
 
 
 def findings(page: Page, root: str = "[data-testid=stMain]") -> list[str]:
-    """Serious and critical findings inside `root` (all of the page but Streamlit's header and sidebar)."""
+    """Serious and critical findings inside `root` (all of the page but Streamlit's header and sidebar).
+
+    Only those that stay: a page that is being drawn, or is changing its colours, is asked again.
+    """
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE_SCRIPT)
-    return list(page.evaluate(RUN, root))
+    for _ in range(60):
+        if not (found := page.evaluate(RUN, root)):
+            return []
+        page.wait_for_timeout(500)
+    return list(found)

@@ -75,12 +75,22 @@ def settled(page: Page) -> None:
 
 def tab(name: str) -> Callable[[Page], None]:
     """Opens that tab of the page."""
-    return lambda page: page.get_by_role("tab", name=name).click()
+
+    def way(page: Page) -> None:
+        page.get_by_role("tab", name=name).click()
+        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+
+    return way
 
 
-def view(name: str) -> Callable[[Page], None]:
-    """Opens that view of Explore."""
-    return lambda page: page.get_by_role("radio", name=name).click()
+def view(name: str, told: str) -> Callable[[Page], None]:
+    """Opens that view of Explore, which begins with what is `told`."""
+
+    def way(page: Page) -> None:
+        page.get_by_role("radio", name=name).click()
+        expect(page.get_by_text(told).first).to_be_visible()
+
+    return way
 
 
 def wizard(page: Page) -> None:
@@ -110,7 +120,14 @@ PLOT = ".js-plotly-plot .main-svg"
 PAGES = {
     "pool": Shown(".pal-gallery img", (wizard,)),
     "label": Shown(PAINTED, (grid,)),
-    "explore": Shown(PLOT, (view("Near-duplicates"), view("Doubtful labels"), view("New classes"))),
+    "explore": Shown(
+        PLOT,
+        (
+            view("Near-duplicates", "audit images are never in a group"),
+            view("Doubtful labels", "the most doubtful first"),
+            view("New classes", "the model is least sure of"),
+        ),
+    ),
     "progress": Shown(PLOT, (tab("Classes"), tab("Calibration"))),
     "engine": Shown("[data-testid=stSelectbox]"),
     "finish": Shown("[data-testid=stSlider]"),
@@ -123,5 +140,5 @@ PAGES = {
 def open_page(page: Page, url: str, name: str) -> None:
     """Opens a page of the project `shapes` and waits until it is drawn."""
     page.goto(f"{url}/{name}?project=shapes")
-    expect(page.locator(PAGES[name].drawn).first).to_be_visible(timeout=60_000)
+    expect(page.locator(PAGES[name].drawn).first).to_be_visible()
     settled(page)

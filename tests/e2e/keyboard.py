@@ -47,7 +47,7 @@ STEP = """async () => {
     const again = known?.reached ?? false;
     if (known) known.reached = true;
     const plain = () => known?.look === keyboard.look(element);
-    for (let i = 0; i < 30 && plain(); i++) await new Promise(requestAnimationFrame); // a ring may fade in
+    for (let i = 0; i < 300 && plain(); i++) await new Promise(requestAnimationFrame); // a ring may fade in
     return {again, html: element.outerHTML.slice(0, 160), plain: plain()};
 }"""
 MISSED = """() => [...keyboard.controls].filter(([element, {reached, group}]) => !reached && element.isConnected

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Download, Page, expect
 from probal.backup import restore
 from probal.types import Project
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.drawn import ready, workspace
 from tests.e2e.server import running
 from tests.pages.test_pages import Make, label_images
@@ -41,10 +42,9 @@ def url(workspace: Workspace, project: Project, tmp_path: Path) -> Iterator[str]
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    context.set_default_timeout(60_000)
-    yield context.new_page()
-    context.close()
+    page = open_window(browser, height=1000)
+    yield page
+    page.context.close()
 
 
 def downloaded(page: Page, button: str) -> Download:
@@ -56,10 +56,12 @@ def downloaded(page: Page, button: str) -> Download:
 def test_a_figure_leaves_as_png_and_its_numbers_as_a_table(page: Page, url: str) -> None:
     page.goto(f"{url}/progress?project=shapes")
     page.get_by_role("radio", name="PNG").click()
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    page.locator(".js-plotly-plot").first.hover()
+    plot = page.locator(".js-plotly-plot").first
+    plot.hover()
     with page.expect_download() as saved:
-        page.locator(".js-plotly-plot .modebar-btn").first.click()
+        plot.locator(
+            "[data-title='Download plot as a PNG']"
+        ).click()  # so called once the choice is in the figure
     assert saved.value.suggested_filename == "shapes-accuracy.png"
     with Image.open(saved.value.path()) as image:
         image.load()

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.e2e.axe import findings
 from tests.e2e.every_page import PAGES, full_project, open_page, settled
 from tests.e2e.keyboard import walk
@@ -43,11 +44,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def window(browser: Browser) -> Iterator[Page]:
     """One window for all: what Streamlit loads is loaded once."""
-    context = browser.new_context()
-    context.set_default_timeout(60_000)
-    page = context.new_page()
+    page = open_window(browser)
     yield page
-    context.close()
+    page.context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -66,7 +65,7 @@ def test_a_page_reads_well_and_needs_no_mouse(window: Page, url: str, name: str)
         for theme, size in LOOKS if way is None else (LOOKS[0], LOOKS[-1]):
             look(window, theme, size)
             assert findings(window) == [], (theme, size)
-            assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), (theme, size)
+            window.wait_for_function("document.documentElement.scrollWidth <= innerWidth")
         look(window, "light", LAPTOP)
 
 

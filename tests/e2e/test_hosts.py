@@ -10,6 +10,7 @@ import pytest
 
 from probal.workspace import Workspace
 from tests.e2e.server import running
+from tests.patience import SECONDS
 
 
 def status(url: str, path: str, host: str, upgrade: bool) -> int:
@@ -21,7 +22,7 @@ def status(url: str, path: str, host: str, upgrade: bool) -> int:
     else:
         lines += ["Connection: close"]
     port = urlsplit(url).port
-    with socket.create_connection(("127.0.0.1", port or 0), 20) as connection:
+    with socket.create_connection(("127.0.0.1", port or 0), SECONDS) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return int(connection.recv(64).split()[1])
 

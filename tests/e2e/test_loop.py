@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 from filelock import FileLock, Timeout
@@ -17,20 +14,13 @@ from playwright.sync_api import Browser, Page, expect
 from probal.store import Store
 from probal.types import Project, Role
 from probal.workspace import DATABASE
+from tests.browser import open_window
 from tests.drawn import SHAPES, draw_shapes
 from tests.e2e.server import running
+from tests.patience import SECONDS, wait_for
 from tests.web.harness import ROOT, painted, saved, strike
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
-T = TypeVar("T")
-
-
-def wait_for(ask: Callable[[], T | None], what: str, seconds: float = 120) -> T:
-    deadline = time.monotonic() + seconds
-    while (answer := ask()) is None:
-        assert time.monotonic() < deadline, f"no {what} after {seconds} s"
-        time.sleep(0.1)
-    return answer
 
 
 def proposed(store: Store, project: Project, index: int) -> list[int] | None:
@@ -68,17 +58,13 @@ def label_until(page: Page, store: Store, project: Project, truth: dict[str, str
 def test_the_loop(browser: Browser, tmp_path: Path) -> None:
     truth = draw_shapes(tmp_path / "drawn pool", 96)
     workspace, log = tmp_path / "workspace", tmp_path / "server.log"
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    page = context.new_page()
+    page = open_window(browser)
 
     with running(workspace, log) as url:
         page.goto(url)
         create_project(page, tmp_path / "drawn pool")
         store = Store.open(workspace / DATABASE)
         project = store.project("drawn-pool")
-        expect(page.get_by_test_id("stProgress")).to_be_visible()
         page.get_by_role("button", name="Label", exact=True).click()
 
         first_batch = wait_for(lambda: proposed(store, project, 0), "first batch")
@@ -97,17 +83,16 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
 
         page.get_by_role("link", name="Progress").click()
         expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
-        wait_for(lambda: len(store.metrics(project.id, "accuracy")) >= 2 or None, "second point on the curve")
+        wait_for(lambda: len(store.metrics(project.id, "accuracy")) >= 2, "second point on the curve")
         points = {point.labels: point for point in store.metrics(project.id, "accuracy")}
         assert points.keys() >= {0, len(answered)}
         assert all(point.low is not None and point.low <= point.value for point in points.values())
         expect(page.locator(".js-plotly-plot .scatterlayer .point").nth(1)).to_be_attached()
 
         page.get_by_role("link", name="Label").click()
-        painted(page)
-        page.keyboard.press("z")
+        strike(page, "z")
         saved(page)
-        wait_for(lambda: len(store.current_labels(project.id)) == len(answered) - 1 or None, "undone label")
+        wait_for(lambda: len(store.current_labels(project.id)) == len(answered) - 1, "undone label")
         assert painted(page) == answered[-1]
 
         page.get_by_role("link", name="Export").click()
@@ -119,7 +104,7 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
 
     # the worker went with the server: its lock is free
     try:
-        FileLock(workspace / "worker.lock").acquire(timeout=20).lock.release()
+        FileLock(workspace / "worker.lock").acquire(timeout=SECONDS).lock.release()
     except Timeout:
         pytest.fail(f"the worker outlived the server\n{log.read_text()}")
 
@@ -127,14 +112,14 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
         page.goto(f"{url}/label?project=drawn-pool")
         assert painted(page) not in answered[:-1]
         expect(page.get_by_test_id("progress")).to_contain_text(f"{len(answered) - 1} in all")
-        assert page.locator(ROOT).count() == 1
+        expect(page.locator(ROOT)).to_have_count(1)
         page.goto(f"{url}/progress?project=drawn-pool")
         expect(page.locator(".js-plotly-plot .scatterlayer .point").nth(1)).to_be_attached()
         page.goto(url)
         page.wait_for_url("**/label?project=drawn-pool")
     assert len(store.current_labels(project.id)) == len(answered) - 1
     store.close()
-    context.close()
+    page.context.close()
 
 
 def check_export(archive: Path, truth: dict[str, str], n: int) -> None:

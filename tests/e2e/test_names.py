@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from probal.types import EventKind, Project
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.drawn import ready, workspace
 from tests.e2e.server import running
 from tests.pages.test_pages import Make
@@ -37,24 +38,23 @@ def url(workspace: Workspace, project: Project, tmp_path: Path) -> Iterator[str]
 def test_who_labels_is_who_decides(
     browser: Browser, url: str, workspace: Workspace, project: Project
 ) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
+    page = open_window(browser, height=900)
     page.goto(f"{url}/label?project=shapes")
-    page.get_by_test_id("person").click(timeout=60_000)
+    page.get_by_test_id("person").click()
     page.get_by_test_id("person-name").fill("Zoë, 2nd")
     page.get_by_role("button", name="Label under this name").click()
     expect(page.get_by_test_id("person")).to_have_text("Zoë, 2nd")
     page.wait_for_selector("[data-testid=labeler][data-image-id]")
     page.get_by_role("link", name="People").click()
-    expect(page.get_by_text("You decide as Zoë, 2nd")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("You decide as Zoë, 2nd")).to_be_visible()
     page.get_by_role("button", name="triangle").click()
-    expect(page.get_by_role("heading", name="To decide (1)")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="To decide (1)")).to_be_visible()
 
-    again = context.new_page()
+    again = page.context.new_page()
     again.goto(f"{url}/people?project=shapes")
-    expect(again.get_by_text("You decide as Zoë, 2nd")).to_be_visible(timeout=60_000)
+    expect(again.get_by_text("You decide as Zoë, 2nd")).to_be_visible()
     decided = [
         one.event for one in workspace.store.events(project.id) if one.event.kind is EventKind.ADJUDICATE
     ]
     assert [event.annotator for event in decided] == ["Zoë, 2nd"]
-    context.close()
+    page.context.close()

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from probal.workspace import Workspace
+from tests.browser import open_window
 from tests.drawn import SHAPES, draw_shapes, workspace
 from tests.e2e.server import running
 
@@ -20,9 +21,9 @@ def test_a_typed_encoder_that_is_none_is_told_and_nothing_is_made(
 ) -> None:
     draw_shapes(tmp_path / "pool", 4)
     with running(workspace.path, tmp_path / "log") as url:
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page = open_window(browser, height=1000)
         page.goto(url)
-        page.get_by_role("textbox", name="Folder of your images").fill(str(tmp_path / "pool"), timeout=60_000)
+        page.get_by_role("textbox", name="Folder of your images").fill(str(tmp_path / "pool"))
         page.get_by_role("textbox", name="Class names").fill("\n".join(SHAPES))
         page.get_by_text("More settings").click()
         page.get_by_role("combobox", name="Encoder").fill("clop:ViT")
@@ -30,5 +31,5 @@ def test_a_typed_encoder_that_is_none_is_told_and_nothing_is_made(
         expect(page.get_by_text("its package and weights must be there")).to_be_visible()
         page.get_by_role("button", name="Create project").click()
         expect(page.get_by_text("Unknown encoder")).to_be_visible()
-        page.close()
+        page.context.close()
     assert workspace.store.projects() == []

@@ -10,12 +10,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from probal.store import Store
-from probal.types import Project
 from probal.workspace import DATABASE, Workspace
+from tests.browser import open_window
 from tests.drawn import SHAPES, draw_shapes
-from tests.e2e.hands import check_stored, counted_requests, strike_keys
+from tests.e2e.every_page import settled
+from tests.e2e.hands import check_stored, counted_requests, quiet, strike_keys
 from tests.e2e.server import Server
-from tests.e2e.test_loop import wait_for
+from tests.patience import wait_for
 from tests.web.harness import painted, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
@@ -43,14 +44,9 @@ def server(prepared: Path, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(60_000)
-    yield context.new_page()
-    context.close()
-
-
-def rounds(store: Store, project: Project) -> int:
-    return len(store.rounds(project.id))
+    page = open_window(browser)
+    yield page
+    page.context.close()
 
 
 def test_every_key_counts_once_for_the_image_it_was_struck_for(
@@ -60,14 +56,13 @@ def test_every_key_counts_once_for_the_image_it_was_struck_for(
         project = store.project("hands")
         page.goto(f"{server.url}/label?project=hands")
         painted(page)
-        page.wait_for_timeout(1000)  # the page itself is drawn
-        asked = len(sent)
-        hands = strike_keys(page, KEYS, seed=1)
+        settled(page)
+        asked = quiet(page, sent)
+        hands = strike_keys(page, KEYS, seed=1, counted=KEYS // 2)
         saved(page)
         assert len(sent) == asked, "labeling asked Streamlit's server to run a page"
-        counted = check_stored(hands, store, project)
-        assert len(counted) > KEYS // 2
-        assert rounds(store, project) >= 2
+        assert len(check_stored(hands, store, project)) >= KEYS // 2
+        wait_for(lambda: len(store.rounds(project.id)) >= 2, "second round")
 
 
 def test_a_server_killed_and_restarted_in_the_middle_loses_and_doubles_nothing(
@@ -78,18 +73,18 @@ def test_a_server_killed_and_restarted_in_the_middle_loses_and_doubles_nothing(
         before = store.watermark(project.id)
         page.goto(f"{server.url}/label?project=hands")
         painted(page)
-        page.wait_for_timeout(1000)
+        settled(page)
         restart = threading.Thread(target=server.start)
 
         def strike(i: int) -> None:
             if i == 20:
                 server.kill()
             elif i == 35:
-                restart.start()  # takes seconds; the hands go on meanwhile
+                restart.start()  # takes its time; the hands go on meanwhile
 
-        hands = strike_keys(page, 60, seed=2, before=strike)
+        hands = strike_keys(page, 60, seed=2, before=strike, counted=25)
         restart.join()
         saved(page)
         counted = check_stored(hands, store, project, before)
-        assert len(counted) > 20
+        assert len(counted) >= 25
         assert hands.struck.index(counted[-1]) >= 20, "nothing was struck after the kill that counted"

@@ -110,6 +110,7 @@ def test_creating_a_project_through_the_form(workspace: Workspace, tmp_path: Pat
     assert [info.name for info in workspace.store.classes(project.id)] == ["circle", "square", "triangle"]
     (job,) = workspace.store.jobs(project.id)
     assert (job.kind, job.state) == (JobKind.PREPARE, JobState.QUEUED)
+    assert app.get("progress")
     assert app.title[0].value == "my-photos"
     assert app.query_params["project"] == "my-photos"
 
