@@ -17,7 +17,7 @@ from probal.workspace import DATABASE
 from tests.browser import open_window
 from tests.drawn import SHAPES, draw_shapes
 from tests.e2e.server import running
-from tests.patience import SECONDS, wait_for
+from tests.patience import SECONDS, WORK_SECONDS, wait_for
 from tests.web.harness import ROOT, painted, saved, strike
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
@@ -65,9 +65,8 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
         create_project(page, tmp_path / "drawn pool")
         store = Store.open(workspace / DATABASE)
         project = store.project("drawn-pool")
+        first_batch = wait_for(lambda: proposed(store, project, 0), "first batch", WORK_SECONDS)
         page.get_by_role("button", name="Label", exact=True).click()
-
-        first_batch = wait_for(lambda: proposed(store, project, 0), "first batch")
         answered = label_until(page, store, project, truth, project.config.batch_size)
         audit = {image.id for image in store.images(project.id, role=Role.AUDIT)}
         assert set(answered) <= audit | set(first_batch)
@@ -75,7 +74,7 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
         assert set(answered) & set(first_batch)
         assert len(store.current_labels(project.id)) == len(answered)
 
-        next_batch = wait_for(lambda: proposed(store, project, 1), "second batch")
+        next_batch = wait_for(lambda: proposed(store, project, 1), "second batch", WORK_SECONDS)
         assert next_batch
         assert not set(next_batch) & set(answered)
         assert next_batch != first_batch
@@ -83,7 +82,9 @@ def test_the_loop(browser: Browser, tmp_path: Path) -> None:
 
         page.get_by_role("link", name="Progress").click()
         expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
-        wait_for(lambda: len(store.metrics(project.id, "accuracy")) >= 2, "second point on the curve")
+        wait_for(
+            lambda: len(store.metrics(project.id, "accuracy")) >= 2, "second point on the curve", WORK_SECONDS
+        )
         points = {point.labels: point for point in store.metrics(project.id, "accuracy")}
         assert points.keys() >= {0, len(answered)}
         assert all(point.low is not None and point.low <= point.value for point in points.values())

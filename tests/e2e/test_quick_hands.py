@@ -16,7 +16,7 @@ from tests.drawn import SHAPES, draw_shapes
 from tests.e2e.every_page import settled
 from tests.e2e.hands import check_stored, counted_requests, quiet, strike_keys
 from tests.e2e.server import Server
-from tests.patience import wait_for
+from tests.patience import WORK_SECONDS, wait_for
 from tests.web.harness import painted, saved
 
 pytestmark = [pytest.mark.browser, pytest.mark.embedded]
@@ -38,7 +38,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(prepared: Path, tmp_path: Path) -> Iterator[Server]:
     with Server(prepared, tmp_path / "server.log") as running, Store.open(prepared / DATABASE) as store:
         project = store.project("hands")
-        wait_for(lambda: store.latest_round(project.id), "first batch")
+        wait_for(lambda: store.latest_round(project.id), "first batch", WORK_SECONDS)
         yield running
 
 
@@ -62,7 +62,7 @@ def test_every_key_counts_once_for_the_image_it_was_struck_for(
         saved(page)
         assert len(sent) == asked, "labeling asked Streamlit's server to run a page"
         assert len(check_stored(hands, store, project)) >= KEYS // 2
-        wait_for(lambda: len(store.rounds(project.id)) >= 2, "second round")
+        wait_for(lambda: len(store.rounds(project.id)) >= 2, "second round", WORK_SECONDS)
 
 
 def test_a_server_killed_and_restarted_in_the_middle_loses_and_doubles_nothing(
