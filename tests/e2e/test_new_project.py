@@ -30,7 +30,7 @@ def test_a_typed_encoder_that_is_none_is_told_and_nothing_is_made(
         page.keyboard.press("Enter")
         expect(page.get_by_text("its package and weights must be there")).to_be_visible()
         page.get_by_role("button", name="Create project").click()
-        error = page.get_by_test_id("stAlertContentError")  # the preview may have told it as well, in a warning
+        error = page.get_by_test_id("stAlertContentError")  # the preview may have warned of it as well
         expect(error).to_contain_text("Unknown encoder")
         page.context.close()
     assert workspace.store.projects() == []
