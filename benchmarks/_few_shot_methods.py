@@ -14,7 +14,8 @@ from probal.adapters import Adapter, Clap, load_adapter
 from probal.gaussian import GaussianEmbedding
 from probal.random import torch_generator
 
-FOLDS = 4
+FOLDS, FOLDS_OF_MANY, MANY = 4, 2, 500
+"""Of many labels two folds tell as much, and fits of them take seconds."""
 SCALES = tuple(ENCODER_SCALE * 2.0**k for k in range(-5, 2))
 NODES = 64
 
@@ -36,7 +37,7 @@ def clap(draw: Draw, seed: int) -> Callable[[], Tensor]:
 
 
 def clap_fitted(draw: Draw, seed: int) -> Callable[[], Tensor]:
-    """CLAP at the scale with the largest likelihood of labels left out of the fit, a quarter at a time."""
+    """CLAP at the scale with the largest likelihood of labels left out of the fit, a quarter or half at a time."""
     return adapt(Clap(fitted_scale(draw, seed)), draw)
 
 
@@ -52,12 +53,13 @@ def fitted_scale(draw: Draw, seed: int) -> float:
     order = np.random.default_rng(seed).permutation(len(draw.y))
     turn = np.empty(len(order), np.int64)
     turn[order[np.argsort(draw.y.numpy()[order], kind="stable")]] = np.arange(len(order))
-    fold = torch.from_numpy(turn % FOLDS)
+    folds = FOLDS if len(draw.y) <= MANY else FOLDS_OF_MANY
+    fold = torch.from_numpy(turn % folds)
     prior = GaussianEmbedding(draw.prototypes)
 
     def likelihood(scale: float) -> float:
         total = 0.0
-        for k in range(FOLDS):
+        for k in range(folds):
             out = fold == k
             if bool(out.all()) or not bool(out.any()):
                 continue

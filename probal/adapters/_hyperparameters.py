@@ -17,23 +17,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from probal.adapters._dual import active_images
 from probal.adapters._softmax_gp import Mode, find_mode
 
-AMPLITUDE = 16.0
-"""Centre of the amplitude's log-normal hyperprior. Low: the first ten labels may not undo a good prior, and where
-there is none leave-one-out moves it to hundreds as soon as there is something to gain."""
-AMPLITUDE_BARE = 1024.0
-"""The centre without any prototype: there is no prior to undo."""
+AMPLITUDE = (16.0, 1024.0)
+"""Centre of the amplitude's log-normal hyperprior while hardly a class has a label, and once each has: labels of
+some classes pull images away from all the others, which nothing holds yet."""
+AMPLITUDE_BARE = (256.0, 4096.0)
+"""The same without any prototype: there is no prior to undo."""
 _AMPLITUDE_SPREAD = math.log(4.0)
-_SCALE_SPREAD = math.log(2.0)
-_SEARCH_TOLERANCE = 0.1
-_MAX_EVALUATIONS = 12
-_MORE_EVALUATIONS = 8
+_SCALE_SPREAD, _SCALE_FREEDOM = 0.35, 3.0
+"""Student's t for the scale: the encoder's own is a good guess, a few labels of easy classes say little about it;
+where the class texts are useless it lets go."""
+_FARTHEST, _PRECISION = 4.0, 0.1
+"""Of the search, in spreads of the hyperprior."""
+_SEARCH_TOLERANCE = 1e-2
+_MAX_EVALUATIONS = 20
+_MORE_EVALUATIONS = 10
 """From the last fit's answer on."""
 _SET = 64
 """Images per class that the search lets explain each other."""
@@ -65,13 +69,13 @@ def choose_hyperparameters(
     the mode there: representer weights times the amplitude [n,C].
 
     zero_shot [n,C] are cosines to the prototypes, gram [n,n] = XXᵀ of the labeled rows, y [n], gains [C]; has_prior:
-    whether there is any prototype. The hyperprior is log-normal around `scale` and AMPLITUDE, so that a few labels
-    change little; without labels both stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only
+    whether there is any prototype. The hyperprior is around `scale` and AMPLITUDE, so that a few labels change
+    little; without labels both stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only
     label of a class is not asked for: nobody could predict it from the others, and being wrong about it says nothing
     but "predict less". `start` moves where the search begins, not what it looks for. In float32: a search needs
     three digits.
     """
-    centre = {"scale": math.log(scale), "amplitude": math.log(AMPLITUDE if has_prior else AMPLITUDE_BARE)}
+    centre = {"scale": math.log(scale), "amplitude": _expected(y, len(gains), has_prior)}
     fixed = {"scale": math.log(scale)} if not (fit_scale and has_prior) else {}
     if amplitude is not None:
         fixed["amplitude"] = math.log(amplitude)
@@ -79,28 +83,50 @@ def choose_hyperparameters(
     asked = _predictable(zero_shot, y)
     none = torch.zeros_like(zero_shot, dtype=torch.float32)
     if not free or not bool(asked.any()):
-        at = centre | fixed
-        return math.exp(at["scale"]), math.exp(at["amplitude"]), none
+        kept = centre | fixed
+        return math.exp(kept["scale"]), math.exp(kept["amplitude"]), none
     zero_shot, gram, gains = zero_shot.float(), gram.float(), gains.float()
-    begin, first = none, [centre[name] for name in free]
+    begin, first = none, np.zeros(len(free))
+    spread = {"scale": _SCALE_SPREAD, "amplitude": _AMPLITUDE_SPREAD}
     if start is not None:
         begin = start.amplitude * start.representer.float()
         there = {"scale": math.log(start.scale), "amplitude": math.log(start.amplitude)}
-        first = [there[name] for name in free]
-    search = _Search(zero_shot, gram, y, gains, asked, centre, fixed, begin)
+        first = np.array([(there[name] - centre[name]) / spread[name] for name in free])
+    search = _Search(zero_shot, gram, y, gains, asked, centre, begin)
 
-    def objective(point: np.ndarray) -> float:
-        return search.objective(dict(zip(free, point.tolist(), strict=True)))
+    def at(steps: np.ndarray) -> dict[str, float]:
+        return fixed | {
+            name: centre[name] + spread[name] * step for name, step in zip(free, steps.tolist(), strict=True)
+        }
 
-    # the stubs of scipy do not know this method's options
-    options: Any = {
-        "initial_tr_radius": 1.0 if start is None else 0.4,
-        "final_tr_radius": 0.1,
-        "maxfev": _MAX_EVALUATIONS if start is None else _MORE_EVALUATIONS,
-    }
-    found = minimize(objective, np.array(first), method="COBYQA", options=options)
-    best = fixed | dict(zip(free, found.x.tolist(), strict=True))
+    def objective(steps: np.ndarray) -> float:
+        return search.objective(at(steps))
+
+    if len(free) == 1:
+        found = minimize_scalar(
+            lambda step: objective(np.array([step])),
+            bounds=(-_FARTHEST, _FARTHEST),
+            method="bounded",
+            options={"xatol": _PRECISION, "maxiter": _MAX_EVALUATIONS},
+        )
+        best = at(np.array([found.x]))
+    else:
+        reach, most = (1.0, _MAX_EVALUATIONS) if start is None else (0.4, _MORE_EVALUATIONS)
+        options: Any = {  # the stubs of scipy do not know this method's
+            "initial_simplex": first - reach * np.eye(3, 2, -1),  # towards trusting neither
+            "maxfev": most,
+            "xatol": _PRECISION,
+            "fatol": _PRECISION,
+        }
+        best = at(minimize(objective, first, method="Nelder-Mead", options=options).x)
     return math.exp(best["scale"]), math.exp(best["amplitude"]), search.nearest(best)
+
+
+def _expected(y: Tensor, classes: int, has_prior: bool) -> float:
+    """Logarithm of the amplitude before the labels y [n] are weighed: by the squared share of classes among them."""
+    few, all_seen = AMPLITUDE if has_prior else AMPLITUDE_BARE
+    share = len(y.unique()) / classes
+    return math.log(few) + share**2 * math.log(all_seen / few)
 
 
 class _Search:
@@ -114,26 +140,25 @@ class _Search:
         gains: Tensor,
         asked: Tensor,
         centre: dict[str, float],
-        fixed: dict[str, float],
         begin: Tensor,
     ) -> None:
         self.zero_shot, self.gram, self.y, self.gains, self.asked = zero_shot, gram, y, gains, asked
-        self.centre, self.fixed = centre, fixed
+        self.centre = centre
         self.begin = begin
         self.seen: list[tuple[dict[str, float], Tensor]] = []
         """Points and κ A [n,C] of their modes: it holds the labels' part of the logits where it is."""
 
-    def objective(self, point: dict[str, float]) -> float:
-        at = self.fixed | point
+    def objective(self, at: dict[str, float]) -> float:
         amplitude = math.exp(at["amplitude"])
         offset, gram = math.exp(at["scale"]) * self.zero_shot, amplitude * self.gram
         begin = self.nearest(at) / amplitude
         mode = find_mode(offset, gram, self.y, begin, _SEARCH_TOLERANCE, self.gains)
         self.seen.append((at, amplitude * mode.representer))
-        penalty = ((at["scale"] - self.centre["scale"]) / _SCALE_SPREAD) ** 2
-        penalty += ((at["amplitude"] - self.centre["amplitude"]) / _AMPLITUDE_SPREAD) ** 2
+        off = (at["scale"] - self.centre["scale"]) / _SCALE_SPREAD
+        penalty = 0.5 * (_SCALE_FREEDOM + 1) * math.log1p(off**2 / _SCALE_FREEDOM)
+        penalty += 0.5 * ((at["amplitude"] - self.centre["amplitude"]) / _AMPLITUDE_SPREAD) ** 2
         likelihood = leave_one_out(gram, self.y, mode, self.gains)
-        return 0.5 * penalty - float(likelihood[self.asked].sum())
+        return penalty - float(likelihood[self.asked].sum())
 
     def nearest(self, point: dict[str, float]) -> Tensor:
         def away(seen: tuple[dict[str, float], Tensor]) -> float:

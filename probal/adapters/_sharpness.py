@@ -35,18 +35,24 @@ _TRAIN_BARE = 2
 """So many labels per class only train where there is no prior: before, most classes are unknown to the model."""
 _VARIED = 0.6
 """The least share of the classes that as many labels in random order would have."""
-_TOLERANCE = 0.1
+_TOLERANCE = 0.01
 
 
 def choose_sharpness(
-    offset: Tensor, gram: Tensor, y: Tensor, gains: Tensor, centre_labels: float | None
+    offset: Tensor,
+    gram: Tensor,
+    y: Tensor,
+    gains: Tensor,
+    centre_labels: float | None,
+    start: Tensor | None = None,
 ) -> float:
     """s > 0; 1 where nothing can be asked.
 
     offset [n,C] zero without a prior, gram [n,n] = κ x̂x̂ᵀ before any centre is taken out, y [n], all in the order in
-    which the labels were given, gains [C]. `centre_labels` are the labels that the origin weighs as much as in the
-    centre, None for no centre. A group of far fewer classes than chance would give it is left out: labels that come
-    sorted by class say nothing about images to come.
+    which the labels were given, gains [C]; `start` [n,C]: representer weights of the mode of all labels, where each
+    search begins. `centre_labels` are the labels that the origin weighs as much as in the centre, None for no
+    centre. A group of far fewer classes than chance would give it is left out: labels that come sorted by class say
+    nothing about images to come.
     """
     n, classes = offset.shape
     first = max(round(_TRAIN * n), 1 if bool(offset.any()) else _TRAIN_BARE * classes)
@@ -54,15 +60,14 @@ def choose_sharpness(
         return 1.0
     cuts = sorted({first + round((n - first) * k / _BLOCKS) for k in range(_BLOCKS + 1)})
     count = torch.bincount(y, minlength=classes)
-    representer, logits, labels = offset.new_zeros(0, classes), [], []
+    begin = torch.zeros_like(offset) if start is None else start
+    logits, labels = [], []
     for at, end in pairwise(cuts):
         if len(y[at:end].unique()) < _VARIED * float((1 - (1 - (end - at) / n) ** count).sum()):
             continue
         kernel = _centred(gram[:end, :at], centre_labels)
-        start = torch.cat([representer, offset.new_zeros(at - len(representer), classes)])
-        mode = find_mode(offset[:at], kernel[:at], y[:at], start, _TOLERANCE, gains)
-        representer = mode.representer
-        logits.append(offset[at:end] + (kernel[at:] @ representer) * gains.square())
+        mode = find_mode(offset[:at], kernel[:at], y[:at], begin[:at], _TOLERANCE, gains)
+        logits.append(offset[at:end] + (kernel[at:] @ mode.representer) * gains.square())
         labels.append(y[at:end])
     return _sharpest(torch.cat(logits).double(), torch.cat(labels)) if logits else 1.0
 

@@ -109,7 +109,10 @@ def _solve_newton(gram: Tensor, probs: Tensor, squared: Tensor, residual: Tensor
             break
         curved = probs * moved_direction
         curved = direction + curved - probs * curved.sum(1, keepdim=True)
-        alpha = square / float((moved_direction * curved).sum())
+        curvature = float((moved_direction * curved).sum())
+        if curvature <= 0:  # rounding alone: images that are the same under labels that are not
+            break
+        alpha = square / curvature
         step = step + alpha * direction
         moved_step = moved_step + alpha * moved_direction
         residual = residual - alpha * curved

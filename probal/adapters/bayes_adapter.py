@@ -243,7 +243,8 @@ class BayesAdapter:
         sharpness = self.sharpness
         if sharpness is None:
             plain = (amplitude * labeled @ labeled.T).to(x.dtype)
-            sharpness = choose_sharpness(offset, plain, y, g, _CENTRE_LABELS if self.centre else None)
+            toward = _CENTRE_LABELS if self.centre else None
+            sharpness = choose_sharpness(offset, plain, y, g, toward, mode.representer)
         learned = amplitude * gains.square().unsqueeze(1) * (mode.representer.double().T @ moved)  # [C,D]
         return LaplacePosterior(
             weights=(sharpness * (scale * prototypes + learned)).to(x.dtype),

@@ -185,19 +185,26 @@ def test_one_label_per_class_without_a_prior_is_not_predicted_away() -> None:
     assert float(found.max(1).values.mean()) > 0.5
 
 
-@pytest.mark.parametrize("labels", [0, 80])
-def test_the_amplitude_without_labels_is_that_of_a_prior_where_there_is_one(labels: int) -> None:
-    """And a start without labels leads no further astray."""
+def test_the_amplitude_grows_with_the_share_of_classes_that_have_a_label() -> None:
+    """One label says nothing that leave-one-out could weigh, so it is the hyperprior's centre that shows."""
+    g = torch.Generator().manual_seed(7)
+    centres = unit(torch.randn(C, 32, generator=g))
+    prior, nothing = GaussianEmbedding(centres), GaussianEmbedding(torch.zeros(C, 32))
+    adapter, rows = BayesAdapter(15.0), torch.arange(C)
+    assert adapter.fit(centres[:0], rows[:0], prior).amplitude == pytest.approx(16)
+    assert adapter.fit(centres[:0], rows[:0], nothing).amplitude == pytest.approx(256)
+    assert adapter.fit(centres[:2], rows[:2], nothing).amplitude == pytest.approx(512)  # 256 · 16^(1/4)
+    assert adapter.fit(centres, rows, nothing).amplitude == pytest.approx(4096)
+
+
+def test_a_start_without_labels_leads_nowhere_else() -> None:
     g = torch.Generator().manual_seed(7)
     centres = unit(torch.randn(C, 32, generator=g))
     y = torch.arange(80) % C
     x = unit(centres[y] + 0.5 * torch.randn(80, 32, generator=g) / 32**0.5)
-    prior, nothing = GaussianEmbedding(centres), GaussianEmbedding(torch.zeros(C, 32))
-    adapter = BayesAdapter(15.0)
-    start = adapter.fit(x[:0], y[:0], prior)
-    assert start.amplitude == pytest.approx(16)
-    assert adapter.fit(x[:0], y[:0], nothing).amplitude == pytest.approx(1024)
-    assert adapter.fit(x[:labels], y[:labels], prior, start.tensors()).amplitude < 100
+    prior, adapter = GaussianEmbedding(centres), BayesAdapter(15.0)
+    start = adapter.fit(x[:0], y[:0], prior).tensors()
+    assert adapter.fit(x, y, prior, start).hyperparameters() == adapter.fit(x, y, prior).hyperparameters()
 
 
 def test_the_temperature_of_many_labels_is_that_of_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
