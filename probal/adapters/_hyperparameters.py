@@ -24,7 +24,7 @@ from torch.nn.functional import one_hot
 from probal.adapters._dual import active_images
 from probal.adapters._softmax_gp import Mode, find_mode
 
-AMPLITUDE = (16.0, 1024.0)
+AMPLITUDE = (16.0, 512.0)
 """Centre of the amplitude's log-normal hyperprior while hardly a class has a label, and once each has: labels of
 some classes pull images away from all the others, which nothing holds yet."""
 AMPLITUDE_BARE = (256.0, 4096.0)
@@ -123,10 +123,10 @@ def choose_hyperparameters(
 
 
 def _expected(y: Tensor, classes: int, has_prior: bool) -> float:
-    """Logarithm of the amplitude before the labels y [n] are weighed: by the squared share of classes among them."""
+    """Logarithm of the amplitude before the labels y [n] are weighed, by the share of classes among them."""
     few, all_seen = AMPLITUDE if has_prior else AMPLITUDE_BARE
     share = len(y.unique()) / classes
-    return math.log(few) + share**2 * math.log(all_seen / few)
+    return math.log(few) + share**4 * math.log(all_seen / few)  # half of the way at 84 % of the classes
 
 
 class _Search:

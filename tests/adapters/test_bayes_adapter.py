@@ -193,7 +193,7 @@ def test_the_amplitude_grows_with_the_share_of_classes_that_have_a_label() -> No
     adapter, rows = BayesAdapter(15.0), torch.arange(C)
     assert adapter.fit(centres[:0], rows[:0], prior).amplitude == pytest.approx(16)
     assert adapter.fit(centres[:0], rows[:0], nothing).amplitude == pytest.approx(256)
-    assert adapter.fit(centres[:2], rows[:2], nothing).amplitude == pytest.approx(512)  # 256 · 16^(1/4)
+    assert adapter.fit(centres[:2], rows[:2], nothing).amplitude == pytest.approx(256 * 16 ** (1 / 16))
     assert adapter.fit(centres, rows, nothing).amplitude == pytest.approx(4096)
 
 
