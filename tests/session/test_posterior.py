@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from probal.adapters import LaplacePosterior
 from probal.errors import UserError
 from probal.posterior import Damping, InfoNCE, SigLIP
 from probal.session import Session, posterior_files
@@ -70,6 +71,23 @@ def test_both_towers_reach_the_model(session: Session, record: PosteriorRecord) 
     assert bool((logits.gain > 0).all())
     # the noise of an image takes from its mean what it adds to its length
     assert bool((logits.mean.abs() <= plain.mean.abs() + 1e-4).all())
+
+
+def test_the_text_towers_variance_sets_how_far_each_class_may_move(
+    session: Session, record: PosteriorRecord
+) -> None:
+    """λ_c ∝ |t_c|² / leverage_c: a class is as free as its text is uncertain, and they differ."""
+    engine = engine_of(session)
+    fit = engine.fit()
+    texts = engine.texts(engine.posterior(record.id))
+    assert texts.leverage is not None
+    size = (texts.leverage / texts.mean.square().sum(1)).double()  # [C]
+    assert float(size.max() / size.min()) > 1.1
+    assert isinstance(fit.posterior, LaplacePosterior)
+    relative = fit.posterior.gains.double().square()
+    torch.testing.assert_close(relative, size / size.log().mean().exp(), rtol=1e-5, atol=0)
+    assert fit.prior.leverage is not None
+    torch.testing.assert_close(fit.prior.leverage.double(), size, rtol=1e-5, atol=0)
 
 
 def test_joint_draws_have_the_logits_moments_and_share_the_towers_weights(

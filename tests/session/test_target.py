@@ -1,16 +1,20 @@
 """Rounds aimed at a target: a folder or another project, by neighbours and then by what tells about it."""
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
+from probal.acquisition import epig
 from probal.errors import UserError
 from probal.gaussian import GaussianEmbedding
 from probal.pool.scan import scan_folder
-from probal.posterior import Damping, Distance
+from probal.posterior import Damping, Distance, nearest_to_targets
 from probal.session import Session, posterior_files
 from probal.session.estimate import estimator_of
 from probal.session.target import Aim, near_target
@@ -115,3 +119,37 @@ def test_rows_without_a_direction_are_near_nothing() -> None:
     near, k = near_target(pool, target, torch.tensor([0, 1, 2]), aim, wanted=3)
     assert (near.tolist(), k) == ([0, 2], 2)
     assert near_target(pool, target, torch.tensor([1]), aim, wanted=1)[0].tolist() == []
+
+
+@pytest.mark.parametrize(("distance", "nearest"), [(Distance.COSINE, 1), (Distance.WASSERSTEIN, 0)])
+def test_the_distance_that_is_asked_for_decides(distance: Distance, nearest: int) -> None:
+    """Row 0 is as uncertain as the target and turned away a little; row 1 points its way and is certain."""
+    mean = torch.tensor([[0.98, 0.2], [1.0, 0.0]])
+    pool = GaussianEmbedding(mean, leverage=torch.tensor([0.5, 0.0]), shared=torch.ones(2))
+    target = GaussianEmbedding(mean[1:], leverage=torch.tensor([0.5]), shared=torch.ones(2))
+    aim = Aim("t", (), 1, "d", distance=distance, neighbours=1)
+    assert near_target(pool, target, torch.arange(2), aim, wanted=1)[0].tolist() == [nearest]
+
+
+@pytest.mark.parametrize("batch", [1, 20])
+def test_a_batch_compares_pool_and_target_once(
+    session: Session, red: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Defect: the neighbours and the scores of the whole pool were computed anew for every single pick."""
+    searched, scored = [], []
+
+    def nearest(*arguments: Any) -> Tensor:
+        searched.append(arguments)
+        return nearest_to_targets(*arguments)
+
+    def gain(pool: Tensor, target: Tensor) -> Tensor:
+        scored.append((len(pool), len(target)))
+        return epig(pool, target)
+
+    monkeypatch.setattr("probal.session.target.nearest_to_targets", nearest)
+    monkeypatch.setattr(importlib.import_module("probal.acquisition.epig"), "epig", gain)
+    aim = session.aim(str(red), neighbours=60)
+    pool = len(session.store.images(session.project.id, role=Role.POOL))
+    assert len(session.propose(batch, aim=aim)) == batch
+    assert len(searched) == 1
+    assert scored == [(pool, 8)]
