@@ -5,8 +5,8 @@ logits by one cavity step. With s_ic the posterior variance of its logit, w = π
 
     cavity variance  s / (1 − s w)          cavity mean  f − s g / (1 − s w)
 
-The classes' coupling is dropped here; against the coupled form and against refitting n times the log
-likelihood differs little where there is a prior, see benchmarks/hyperparameters.py.
+The classes' coupling is dropped here; against refitting n times the log likelihood differs by at most 0.02 nats an
+image, see benchmarks/hyperparameters.py.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ In logit units the two hyperparameters part cleanly: `scale` says how far the pr
 `amplitude` κ how far the labels may move the logits away from them (kernel κ x̂ᵀx̂').
 
 Both are chosen by the leave-one-out log likelihood, not by the evidence: the isotropic prior gives most of its
-mass to directions in which images never vary, so the evidence asks for an amplitude 10 to 1000 times below
-the one with the best held-out likelihood, while leave-one-out follows that one (benchmarks/hyperparameters.py).
+mass to directions in which images never vary, so with class texts the evidence asks for an amplitude 500 to 5000
+times below the one with the best held-out likelihood; without them it does no worse (benchmarks/hyperparameters.py).
 For the same reason the Laplace covariance is far too wide as it stands; it is multiplied by a `temperature`
 from the leave-one-out likelihood of the predictive. All logits are multiplied by a `sharpness` at the end, which
 labels predicted from earlier ones choose (`_sharpness`).
