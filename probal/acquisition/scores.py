@@ -97,11 +97,12 @@ def bald(
 
 
 def bald_second_order(logits: GaussianLogits) -> Tensor:
-    """BALD in closed form, `t / (1 + t)` with `t = ½ tr((diag p − ppᵀ) Σ)` and p the softmax of the means, [N].
+    """BALD in closed form, `t / (1 + t/b)` with `t = ½ tr((diag p − ppᵀ) Σ)` and p the softmax of the means, [N].
 
     t is the mutual information of label and logits to second order in their deviations from the mean: half the
-    Fisher information times the covariance. It grows with the variance for ever where the truth saturates,
-    hence the denominator, which leaves the order of the images as t has it. Against quasi-Monte Carlo of 4,096
+    Fisher information times the covariance. It grows with the variance for ever where the truth stays below log C,
+    hence the denominator, which keeps t's slope at zero and its order of the images, and stays below
+    b = min(1, log C): 1 fits best, and log 2 is less. Against quasi-Monte Carlo of 4,096
     nodes, the root mean square error as a share of the mean BALD and the rank correlation, for 10 classes:
 
         deviation of the logits      0.1            0.5            1.0            2.0
@@ -117,7 +118,10 @@ def bald_second_order(logits: GaussianLogits) -> Tensor:
         spread = spread + logits.gain * (p @ factor.square().sum(1) - (p @ factor).square().sum(1))
     t = 0.5 * spread.clamp(min=0)
     t = torch.where(torch.isfinite(logits.mean).all(1), t, torch.nan)  # a softmax hides −∞
-    return bounded(t / (1 + t), math.inf, 0.0, "second-order BALD of")
+    ceiling = math.log(logits.n_classes)
+    limits = torch.finfo(t.dtype)
+    score = t / (1 + t / max(min(1.0, ceiling), limits.tiny))  # a single class leaves zero to learn
+    return bounded(score, ceiling, 4 * limits.eps, "second-order BALD of")
 
 
 def bounded(score: Tensor, ceiling: float, slack: float, name: str) -> Tensor:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 
+_UNIT_TOLERANCE = 0.01
+
 
 class AdapterPosterior(Protocol):
     """A fitted adapter. Frozen: new labels make a new one."""
@@ -52,7 +54,7 @@ class Adapter(Protocol):
         tensors of an earlier fit of the same adapter, classes and space, with other labels; an adapter that
         searches begins there, one that does not takes no notice.
 
-        Raises ValueError for shapes or labels that do not fit.
+        Raises ValueError for shapes or labels that do not fit, and for rows that are not of unit length.
         """
         ...
 
@@ -68,6 +70,21 @@ def check_labels(x: Tensor, y: Tensor, prior: GaussianEmbedding) -> None:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
     if classes < 2:
         raise ValueError(f"an adapter tells at least two classes apart, got {classes}")
+    check_unit(x, "x")
+
+
+def check_unit(rows: Tensor, name: str) -> None:
+    """ValueError where a row of [N,D] has not unit length; a row of zeros, an image at the centre, may stand.
+
+    The tolerance takes vectors that were rounded to bfloat16.
+    """
+    length = rows.detach().float().norm(dim=1)
+    wrong = torch.nonzero(~(((length - 1).abs() < _UNIT_TOLERANCE) | (length == 0)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(
+            f"{name} must be rows of unit length, row {row} has length {float(length[row]):.4g}: divide by it"
+        )
 
 
 def fingerprint(posterior: AdapterPosterior) -> str:

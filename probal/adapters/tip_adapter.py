@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from probal.adapters._joint import draw_images
-from probal.adapters.base import check_labels
+from probal.adapters.base import check_labels, check_unit
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 
 ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -38,8 +38,15 @@ class TipPosterior:
     beta: float
 
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
-        """Mean [N,C] of unit rows [N,D]; of embeddings with a variance, the mean's direction."""
-        rows = images if isinstance(images, Tensor) else images.mean / images.mean.norm(dim=1, keepdim=True)
+        """Mean [N,C] of unit rows [N,D]; of embeddings with a variance, the mean's direction.
+
+        Raises ValueError for rows that are not of unit length: their affinities would mean nothing.
+        """
+        if isinstance(images, Tensor):
+            rows = images
+            check_unit(rows, "images")
+        else:
+            rows = images.mean / images.mean.norm(dim=1, keepdim=True)
         mean = self._mean(rows)
         return GaussianLogits(mean, torch.zeros_like(mean))
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probal.acquisition import bald_controlled
 from probal.acquisition.scores import (
     bald,
     bald_second_order,
@@ -87,6 +88,22 @@ def test_second_order_bald_is_exact_in_the_limit_and_blind_to_a_common_shift() -
     torch.testing.assert_close(bald_second_order(shifted), bald_second_order(own))
 
 
+@pytest.mark.parametrize("c", [2, 3, 10])
+def test_second_order_bald_keeps_its_order_below_its_bound(c: int) -> None:
+    """Also where the variance is large: with two classes `t / (1 + t)` went up to 1, and log 2 is 0.69."""
+    bound = min(1.0, math.log(c))
+    for spread in (0.1, 3.0, 100.0):
+        z = logits(n=40, c=c, own=spread, shared=spread)
+        p = z.mean.softmax(1)
+        fisher = torch.diag_embed(p) - p[:, :, None] * p[:, None]
+        t = torch.stack([0.5 * (fisher[i] @ z.covariance(i)).trace() for i in range(40)])
+        found = bald_second_order(z)
+        torch.testing.assert_close(found, 1 / (1 / t + 1 / bound))
+        assert torch.equal(found.argsort(), t.argsort())
+        assert float(found.max()) < bound
+    assert float(found.max()) > 0.99 * bound
+
+
 def test_shared_noise_is_mostly_no_information() -> None:
     """Class texts at cosines of 0.6 to 0.9: independent logits of the same variance inflate BALD 3 to 8 times."""
     g = torch.Generator().manual_seed(1)
@@ -116,12 +133,17 @@ def test_shared_noise_is_mostly_no_information() -> None:
 )
 def test_bounds_and_decomposition(c: int, r: int, own: float, shared: float, seed: int, small: bool) -> None:
     z = logits(c=c, r=r, own=own, shared=shared, seed=seed)
-    u = uncertainty(z.to(torch.float32) if small else z)
+    z = z.to(torch.float32) if small else z
+    u = uncertainty(z)
     rounding = 1e-4 if small else 1e-12
-    for score in (u.total, u.aleatoric, u.epistemic):
+    scores = u.total, u.aleatoric, u.epistemic, bald_second_order(z), bald_controlled(z)
+    ceilings = 5 * [math.log(c)]
+    if c > 1:
+        scores, ceilings = (*scores, margin(z)), [*ceilings, 1.0]
+    for score, ceiling in zip(scores, ceilings, strict=True):
         assert score.dtype == (torch.float32 if small else F64)
         assert (score >= 0).all()
-        assert (score <= math.log(c) + rounding).all()
+        assert (score <= ceiling + rounding).all()
     torch.testing.assert_close(u.aleatoric + u.epistemic, u.total, rtol=0, atol=rounding)
     torch.testing.assert_close(u.predictive.sum(1), torch.ones_like(u.total), rtol=0, atol=rounding)
 
@@ -174,7 +196,8 @@ def test_float32_ranks_like_float64_where_the_posterior_is_tight() -> None:
 
 def test_empty_and_single_class() -> None:
     assert bald(logits(n=0)).shape == (0,)
-    assert torch.equal(bald(logits(c=1)), torch.zeros(8, dtype=F64))
+    for score in (bald, bald_second_order, bald_controlled):
+        assert torch.equal(score(logits(c=1)), torch.zeros(8, dtype=F64))
     with pytest.raises(ValueError, match="at least two classes"):
         margin(logits(c=1))
 

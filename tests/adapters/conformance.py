@@ -157,3 +157,20 @@ class AdapterConformance:
             self.adapter().fit(x, y[:2], self.prior())
         with pytest.raises(ValueError, match="like the prior"):
             self.adapter().fit(x[:, 1:], y, self.prior())
+
+    @pytest.mark.parametrize("length", [3.0, 0.5, float("nan")])
+    def test_rows_that_are_not_of_unit_length_are_refused(self, length: float) -> None:
+        """Defect: Tip-Adapter's affinities of vectors that were never normalized."""
+        x, y = self.labeled(4)
+        x[2] *= length
+        with pytest.raises(ValueError, match="row 2 has length"):
+            self.adapter().fit(x, y, self.prior())
+
+    def test_rounded_rows_and_an_image_at_the_centre_are_taken(self) -> None:
+        x, y = self.labeled(30)
+        x[3] = 0
+        rounded = x.bfloat16().float()
+        exact, close = (
+            self.adapter().fit(rows, y, self.prior()).logits(x).predictive() for rows in (x, rounded)
+        )
+        np.testing.assert_allclose(close, exact, atol=0.05)

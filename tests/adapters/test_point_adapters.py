@@ -80,6 +80,15 @@ def test_tip_is_the_papers_formula(data: tuple[Tensor, Tensor, GaussianEmbedding
     torch.testing.assert_close(posterior.logits(query).mean, want)
 
 
+def test_tip_asks_for_queries_of_unit_length(data: tuple[Tensor, Tensor, GaussianEmbedding]) -> None:
+    x, y, prior = data
+    posterior = TipAdapter(8.0).fit(x, y, prior)
+    with pytest.raises(ValueError, match="images must be rows of unit length, row 0 has length 3"):
+        posterior.logits(3 * x)
+    longer = posterior.logits(GaussianEmbedding(3 * x))
+    torch.testing.assert_close(longer.mean, posterior.logits(x).mean)
+
+
 def test_tip_chooses_by_deleting_each_key_in_turn(data: tuple[Tensor, Tensor, GaussianEmbedding]) -> None:
     x, y, prior = data
     zero_shot = 8 * x @ prior.mean.T
