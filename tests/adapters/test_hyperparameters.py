@@ -1,0 +1,118 @@
+"""What BayesAdapter chooses by leave-one-out against deleting each label, and where its search begins."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from probal.adapters import BayesAdapter, LaplacePosterior, _hyperparameters, _softmax_gp
+from probal.gaussian import GaussianEmbedding, GaussianLogits
+from tests.adapters.test_bayes_adapter import unit
+
+C, D = 3, 8
+TEMPERATURES = [4.0**-k for k in range(10)]
+
+
+def drawn(n: int, noise: float, wrong: float) -> tuple[Tensor, Tensor, GaussianEmbedding]:
+    """Images around the prototypes; of the labels a share `wrong` is another class's."""
+    g = torch.Generator().manual_seed(0)
+    centres = unit(torch.randn(C, D, generator=g, dtype=torch.float64))
+    y = torch.arange(n) % C
+    x = unit(centres[y] + noise * torch.randn(n, D, generator=g, dtype=torch.float64) / D**0.5)
+    return x, torch.where(torch.rand(n, generator=g) < wrong, (y + 1) % C, y), GaussianEmbedding(centres)
+
+
+def by_deleting(x: Tensor, y: Tensor, prior: GaussianEmbedding, scale: float, amplitude: float) -> float:
+    """The temperature of `choose_temperature` from n fits without one label, its predictive integrated."""
+    adapter = BayesAdapter(
+        scale, fit_scale=False, amplitude=amplitude, temperature=1.0, centre=False, sharpness=1.0
+    )
+    scores, spread = torch.zeros(len(TEMPERATURES), dtype=torch.float64), []
+    for i in range(len(x)):
+        keep = torch.arange(len(x)) != i
+        z = adapter.fit(x[keep], y[keep], prior).logits(x[i : i + 1])
+        assert z.gain is not None
+        spread.append(z.variance()[0])
+        for k, t in enumerate(TEMPERATURES):
+            at = GaussianLogits(z.mean, t * z.var, t * z.gain, z.factor)
+            scores[k] += at.integrate(1024)[0][0, y[i]].log()
+    weights = scores.softmax(0).tolist()
+    chosen = math.exp(sum(w * math.log(t) for w, t in zip(weights, TEMPERATURES, strict=True)))
+    return min(chosen, 0.5 / max(float(torch.stack(spread).median()), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "noise", "scale", "amplitude", "least", "most"),
+    [
+        (0.5, 0.3, 15.0, 0.5, 0.5, 1.0),  # sure of the prior, and half of the labels contradict it
+        (0.0, 0.6, 3.0, 400.0, 1e-5, 5e-4),  # every label is as predicted, and the variance is wide
+    ],
+)
+def test_the_temperature_is_that_of_deleting_each_label(
+    wrong: float, noise: float, scale: float, amplitude: float, least: float, most: float
+) -> None:
+    x, y, prior = drawn(36, noise, wrong)
+    adapter = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, centre=False, sharpness=1.0)
+    found = adapter.fit(x, y, prior).temperature
+    assert least < found <= most
+    assert found == pytest.approx(by_deleting(x, y, prior, scale, amplitude), rel=0.6)
+
+
+class Watched:
+    """Points that the search looked at and Newton steps taken, in one fit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.points: list[dict[str, float]] = []
+        self.steps = 0
+        objective, newton = _hyperparameters._Search.objective, _softmax_gp._solve_newton
+
+        def looked_at(search: Any, at: dict[str, float]) -> float:
+            self.points.append({name: math.exp(value) for name, value in at.items()})
+            return objective(search, at)
+
+        def step(*arguments: Any) -> Any:
+            self.steps += 1
+            return newton(*arguments)
+
+        monkeypatch.setattr(_hyperparameters._Search, "objective", looked_at)
+        monkeypatch.setattr(_softmax_gp, "_solve_newton", step)
+
+    def of(self, fit: Callable[[], LaplacePosterior]) -> tuple[list[dict[str, float]], int]:
+        self.points, self.steps = [], 0
+        fit()
+        return self.points, self.steps
+
+
+def test_a_warm_start_searches_from_the_last_answer_in_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y, prior = drawn(90, 2.0, 0.1)
+    adapter = BayesAdapter(15.0)
+    before = adapter.fit(x[:80], y[:80], prior)
+    watched = Watched(monkeypatch)
+    cold, cold_steps = watched.of(lambda: adapter.fit(x, y, prior))
+    warm, warm_steps = watched.of(lambda: adapter.fit(x, y, prior, before.tensors()))
+    assert warm[0] == pytest.approx({"scale": before.scale, "amplitude": before.amplitude})
+    assert cold[0]["scale"] == pytest.approx(15)
+    assert warm[0] != pytest.approx(cold[0], rel=0.1)
+    assert len(warm) < len(cold)
+    assert warm_steps < 0.8 * cold_steps
+
+
+def test_the_mode_begins_at_the_last_representer_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same labels and hyperparameters there is next to nothing left to do."""
+    x, y, prior = drawn(60, 2.0, 0.1)
+    adapter = BayesAdapter(15.0)
+    before = adapter.fit(x, y, prior)
+    begun = []
+    find_mode = _hyperparameters.find_mode
+
+    def mode(*arguments: Any) -> Any:
+        begun.append(arguments[3])
+        return find_mode(*arguments)
+
+    monkeypatch.setattr(_hyperparameters, "find_mode", mode)
+    adapter.fit(x, y, prior, before.tensors())
+    left = torch.nn.functional.one_hot(y, C) - before.probs
+    torch.testing.assert_close(begun[0].double(), left, atol=1e-4, rtol=0)
