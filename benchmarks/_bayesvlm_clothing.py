@@ -1,7 +1,7 @@
 """Probabilistic zero-shot of the embedded encoder, label-free posterior, against plain and constant leverage.
 
 W is the identity, activations are the centred features. Curvature comes from pool images against the class prompts;
-temperatures are fitted on labels of the validation split; everything else on the test split and its shifts.
+temperatures are fitted on labels of the validation split; everything else on the test split.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata
 from torch import Tensor
 
-from probal.acquisition import bald
 from probal.evaluation import accuracy, ece, nll
 from probal.gaussian import GaussianEmbedding, GaussianLogits, cosine_logits
 from probal.posterior import (
@@ -182,98 +181,3 @@ def zero_shot(sets: Mapping[str, Set], seed: int) -> list[Record]:
             record["noise_over_signal"] = float(noise.mean())
         records.append(record)
     return records
-
-
-def chosen_model(sets: Mapping[str, Set], count: float) -> Model:
-    """The exact posterior in the class span at a pseudo-count, λ by the evidence, temperature by labels."""
-    posterior = label_free(sets["pool"], count, Damping.EXACT)
-    return Model(f"exact, class span, {count:g}", posterior).with_temperature(sets["fit"])
-
-
-def leverage_facts(sets: Mapping[str, Set], count: float) -> Record:
-    """What the scores of an image follow on the clean test split: the error, or the distance to the mean."""
-    plain = Model("plain", None).with_temperature(sets["fit"])
-    scores, _, probs = scores_of(chosen_model(sets, count), plain, sets["clean"])
-    wrong = probs.argmax(1) != sets["clean"].labels.numpy()
-    return {
-        name: {
-            "rank_correlation_with_distance_to_mean": float(
-                spearmanr(score, scores["distance to mean"]).statistic
-            ),
-            "rank_correlation_with_error": float(spearmanr(score, wrong).statistic),
-            "error_auroc": auroc(score, wrong),
-        }
-        for name, score in scores.items()
-    }
-
-
-def scores_of(model: Model, plain: Model, rows: Set) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """What could tell an error, image by image; and the probabilities of both models."""
-    assert model.posterior is not None
-    logits = model.logits(rows)
-    images = model.posterior.embed(rows.activations)
-    assert images.leverage is not None
-    assert logits.gain is not None
-    probs, plain_probs = logits.predictive().numpy(), plain.probs(rows)
-    scores = {
-        "distance to mean": rows.activations.norm(dim=1).numpy(),
-        "leverage": images.leverage.numpy(),
-        "gain": logits.gain.numpy(),
-        "bald": bald(logits).numpy(),
-        "1 − confidence": 1 - probs.max(1),
-        "plain: 1 − confidence": 1 - plain_probs.max(1),
-    }
-    return scores, probs, plain_probs
-
-
-def digit_sets(sets: Mapping[str, Set]) -> dict[str, Set]:
-    """Digits as a project of their own: half of them is pool and fit, both versions of the rest are measured."""
-    half = len(sets["digits"].labels) // 2
-    centre = sets["digits"].activations[:half].mean(0)
-
-    def part(name: str, rows: slice) -> Set:
-        whole = sets[name]
-        return Set(whole.activations[rows] - centre, whole.labels[rows], whole.classes)
-
-    pool = part("digits", slice(half))
-    rest = {name: part(name, slice(half, None)) for name in ("digits", "inverted")}
-    return {"pool": pool, "fit": pool, **rest}
-
-
-def shifts(sets: Mapping[str, Set], count: float) -> list[Record]:
-    """Error and mean scores set by set; then, over all clothing sets together, how well each score tells an error."""
-    records: list[Record] = []
-    together: list[tuple[dict[str, np.ndarray], np.ndarray]] = []
-    for world, names in (
-        (sets, ("clean", "gray", "noise", "blur")),
-        (digit_sets(sets), ("digits", "inverted")),
-    ):
-        model, plain = chosen_model(world, count), Model("plain", None).with_temperature(world["fit"])
-        for name in names:
-            labels = world[name].labels.numpy()
-            scores, probs, plain_probs = scores_of(model, plain, world[name])
-            wrong = plain_probs.argmax(1) != labels
-            record: Record = {"set": name, "n": len(labels), "error": float(wrong.mean())}
-            record |= {key: float(score.mean()) for key, score in scores.items()}
-            record |= {"nll": nll(probs, labels), "plain: nll": nll(plain_probs, labels)}
-            record |= {"ece": ece(probs, labels), "plain: ece": ece(plain_probs, labels)}
-            record |= {f"AUROC {key}": auroc(score, wrong) for key, score in scores.items()}
-            records.append(record)
-            if world is sets:
-                together.append((scores, wrong))
-    wrong = np.concatenate([each for _, each in together])
-    pooled = {key: np.concatenate([scores[key] for scores, _ in together]) for key in together[0][0]}
-    record = {"set": "all clothing", "n": len(wrong), "error": float(wrong.mean())}
-    record |= {f"AUROC {key}": auroc(score, wrong) for key, score in pooled.items()}
-    g, per_set = np.random.default_rng(0), len(together[0][1])
-    draws: dict[str, list[float]] = {key: [] for key in pooled}
-    for _ in range(RESAMPLES):  # an image is in every set: whole images are drawn
-        images = g.integers(per_set, size=per_set)
-        rows = (images + per_set * np.arange(len(together))[:, None]).ravel()
-        reference = auroc(pooled["plain: 1 − confidence"][rows], wrong[rows])
-        for key in draws:
-            draws[key].append(auroc(pooled[key][rows], wrong[rows]) - reference)
-    record["AUROC − plain's"] = {
-        key: [float(each) for each in np.quantile(values, (0.025, 0.975))] for key, values in draws.items()
-    }
-    return [*records, record]

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from _bayesvlm_clothing import leverage_facts, sets_of, shifts, zero_shot
+from _bayesvlm_clothing import sets_of, zero_shot
 from _bayesvlm_images import collect
-from _bayesvlm_published import measure_published
+from _bayesvlm_published import measure_evidence, measure_published
+from _bayesvlm_shifts import directions, leverage_facts, shifts
 from rich.console import Console
 from rich.table import Table
 
@@ -56,13 +57,31 @@ def zero_shot_table(records: list[dict[str, Any]]) -> Table:
     return table
 
 
-def shift_table(records: list[dict[str, Any]]) -> Table:
-    columns = list(records[0])
-    table = Table(*columns, title="domain shift: error, mean scores, and AUROC of the plain model's errors")
+def with_low_and_high(record: dict[str, Any], key: str) -> str:
+    """A value with its interval where the record has one."""
+    value, interval = record.get(key, ""), record.get("intervals", {}).get(key)
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return text if interval is None else "{} [{:.3g}, {:.3g}]".format(text, *interval)
+
+
+def shift_tables(records: list[dict[str, Any]]) -> list[Table]:
+    """Means of the scores by set, how well each tells an error, and how much better than the plain confidence."""
+    plain = [key for key in records[0] if key != "intervals" and not key.startswith("AUROC")]
+    areas = [key for key in records[0] if key.startswith("AUROC")]
+    means = Table(*plain, title="domain shift: error and mean scores, 95 % over images")
+    told = Table("set", *areas, title="AUROC of the plain model's errors, 95 % over images")
+    better = Table("set", *areas, title="the same less the plain confidence's")
     for record in records:
-        values = [record.get(key, "") for key in columns]
-        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in values))
-    return table
+        if record["set"] != "all clothing":
+            means.add_row(*(with_low_and_high(record, key) for key in plain))
+        told.add_row(record["set"], *(with_low_and_high(record, key) for key in areas))
+        gaps = record.get("AUROC − plain's")
+        ends = [
+            gaps[key.removeprefix("AUROC ")] if gaps else record["intervals"][f"{key} − plain's"]
+            for key in areas
+        ]
+        better.add_row(record["set"], *("[{:+.3f}, {:+.3f}]".format(*end) for end in ends))
+    return [means, told, better]
 
 
 def main() -> None:
@@ -80,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("give --data DIR or set PROBAL_BENCH_DATA")
-    data, console = Path(arguments.data), Console(width=220)
+    data, console = Path(arguments.data), Console(width=240)
     torch.set_num_threads(1)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
     console.print(machine)
@@ -92,6 +111,8 @@ def main() -> None:
         records = measure_published(data / PUBLISHED, arguments.seeds, arguments.images, arguments.classes)
         console.print(published_table(records))
         results["published"] = records
+        results["evidence"] = searched = measure_evidence(data / PUBLISHED)
+        console.print("search for λ:", searched)
     if arguments.only != "published":
         if arguments.cache and arguments.cache.exists():
             vectors = dict(np.load(arguments.cache))
@@ -106,10 +127,10 @@ def main() -> None:
         results["leverage"] = leverage_facts(sets, arguments.pseudo_count)
         console.print_json(json.dumps(results["leverage"], ensure_ascii=False))
         results["shifts"] = moved = shifts(sets, arguments.pseudo_count)
-        console.print(shift_table(moved))
-        console.print(
-            "all clothing, AUROC less that of the plain confidence, 95 %:", moved[-1]["AUROC − plain's"]
-        )
+        for table in shift_tables(moved):
+            console.print(table)
+        results["directions"] = directions(sets)
+        console.print("output directions that the classes determine:", results["directions"])
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False))
 

@@ -2,9 +2,10 @@
 
     python benchmarks/bayesvlm_figure.py [--data DIR] [--json RESULTS] [--svg docs/images/bayesvlm.svg]
 
-Left: variance of `cosine_moments` over that of the true cosine, by Monte Carlo, over cosine and noise share. Right:
-mean predictive variance of the published towers over λ, exact over factored, on activations drawn from A (needs
-`bayesvlm_posterior/` in --data). Without --data the figure is drawn again from the committed results.
+Left: variance of `cosine_moments` over that of the true cosine, by Monte Carlo, over cosine and noise share; printed
+as a table, with the error of the mean. Right: mean predictive variance of the published towers over λ, exact over
+factored, on activations drawn from A (needs `bayesvlm_posterior/` in --data). Without --data the figure is drawn and
+the table printed again from the committed results.
 """
 
 from __future__ import annotations
@@ -30,12 +31,16 @@ COLOURS = ("#4c72b0", "#dd8452", "#55a868")
 Curves = dict[str, list[tuple[float, float]]]
 
 
-def cosine_error() -> Curves:
-    """Variance of the moments over Monte Carlo's, isotropic noise on the image, the class exact."""
+def cosine_error() -> dict[str, Curves]:
+    """The moments against Monte Carlo of the true cosine, isotropic noise on the image, the class exact.
+
+    `cosine`: variance over variance; `cosine mean`: mean less mean, in standard deviations of the true cosine.
+    """
     generator = torch.Generator().manual_seed(SEED)
-    curves: Curves = {}
+    spreads: Curves = {}
+    means: Curves = {}
     for share in SHARES:
-        points = []
+        points, errors = [], []
         for cosine in COSINES:
             x, t = torch.zeros(1, WIDTH, dtype=torch.float64), torch.zeros(1, WIDTH, dtype=torch.float64)
             x[0, 0], t[0, 0], t[0, 1] = 1.0, cosine, (1 - cosine**2) ** 0.5
@@ -44,8 +49,10 @@ def cosine_error() -> Curves:
             true = torch.cosine_similarity(x + var.sqrt() * noise, t)
             found = cosine_moments(GaussianEmbedding(x, var), GaussianEmbedding(t), 1.0)
             points.append((cosine, float(found.var[0, 0] / true.var())))
-        curves[f"noise share {share:g}"] = points
-    return curves
+            errors.append((cosine, float((found.mean[0, 0] - true.mean()) / true.std())))
+        spreads[f"noise share {share:g}"] = points
+        means[f"noise share {share:g}"] = errors
+    return {"cosine": spreads, "cosine mean": means}
 
 
 def damping_ratio(data: Path) -> Curves:
@@ -64,6 +71,18 @@ def damping_ratio(data: Path) -> Curves:
             points.append((lam, totals[0] / totals[1]))
         curves[name] = points
     return curves
+
+
+def error_table(results: dict[str, Any]) -> str:
+    """Markdown: a row for each cosine, mean error and variance ratio for each noise share."""
+    shares = list(results["cosine"])
+    head = [f"mean, {share}" for share in shares] + [f"variance, {share}" for share in shares]
+    lines = ["| cosine | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
+    for k, (cosine, _) in enumerate(results["cosine"][shares[0]]):
+        cells = [f"{results['cosine mean'][share][k][1]:+.3f}" for share in shares]
+        cells += [f"{results['cosine'][share][k][1]:.2f}" for share in shares]
+        lines.append(f"| {cosine:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def panel(curves: Curves, left: float, title: str, below: str, log: bool) -> list[str]:
@@ -116,7 +135,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.data is not None:
         results = {
-            "cosine": cosine_error(),
+            **cosine_error(),
             "damping": damping_ratio(arguments.data),
             "draws": DRAWS,
             "seed": SEED,
@@ -125,9 +144,9 @@ def main() -> None:
         arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
     results = json.loads(arguments.json.read_text("utf-8"))
     draw(results, arguments.svg)
-    for part in ("cosine", "damping"):
-        for name, points in results[part].items():
-            print(part, name, ", ".join(f"{x:g}: {y:.2f}" for x, y in points))
+    print(error_table(results))
+    for name, points in results["damping"].items():
+        print(name, ", ".join(f"{x:g}: {y:.2f}" for x, y in points))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 Shapes use the glossary of `probal.types`. Source of the moments: Smith et al. 2023, the ProbCosine of
 BayesVLM (arXiv 2412.06014). With `ex = E|x|²` and `et = E|t|²` they are the exact moments of
 `xᵀt / √(ex·et)` for independent x and t. They approximate the true cosine: normalizing a noisy x takes the
-noise along its mean away, so the variance here is too large by `1 / (1 − cos²)` for small noise. Measured for
-isotropic noise on x (D = 64), variance here over that of the true cosine:
+noise along its mean away, so the variance here is too large by `1 / (1 − cos²)` for small noise. For
+isotropic noise on x (D = 64), variance here over that of the true cosine (benchmarks/bayesvlm_figure.py):
 
     tr Σx / |μx|²       cos 0    0.3    0.6    0.8    0.9
-    0.01                 1.00   1.11   1.55   2.75   5.15
-    0.1                  1.00   1.09   1.52   2.54   4.38
-    0.5                  0.99   1.08   1.39   1.98   2.66
+    0.01                 1.00   1.10   1.55   2.76   5.15
+    0.1                  1.00   1.09   1.52   2.56   4.31
+    0.5                  0.99   1.06   1.38   1.98   2.67
 """
 
 from __future__ import annotations
