@@ -42,6 +42,8 @@ _MORE_EVALUATIONS = 10
 _SET = 64
 """Images per class that the search lets explain each other."""
 _TEMPERATURES = tuple(4.0**-k for k in range(10))
+_UNASKED = 4.0**-7
+"""The temperature where no label can be asked: a higher one doubts every image after one label a class."""
 _WIDEST = 0.5
 
 
@@ -233,12 +235,11 @@ def choose_temperature(zero_shot: Tensor, gram: Tensor, y: Tensor, mode: Mode, g
     The likelihood is the leave-one-out predictive's, the prior flat. It is often nearly flat towards 0,
     where the posterior is a point; the mean keeps the spread that the labels do not reject. Labels that a strategy
     chose reject too little: each is far from the others and hard, which a wide spread explains as well as anything.
-    So half of the logits left out keep a variance of at most _WIDEST. Without labels 1/1024, near which most sets
-    settle.
+    So half of the logits left out keep a variance of at most _WIDEST. Without labels to ask about it is _UNASKED.
     """
     asked = _predictable(zero_shot, y)
     if not bool(asked.any()):
-        return _TEMPERATURES[5]
+        return _UNASKED
     mean, variance = (each[asked] for each in cavity(gram, y, mode, gains))
     scores = torch.stack(
         [
