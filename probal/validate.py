@@ -30,6 +30,7 @@ STRATEGIES = (
     "margin-density",
     "margin",
     "entropy",
+    "expected-entropy",
     "least-confidence",
     "bald",
     "epig",
@@ -42,6 +43,8 @@ STRATEGIES = (
     "power-bald",
     "softmax-bald",
     "balanced-margin",
+    "balanced-entropy",
+    "balanced-bald",
     "probvlm",
 )
 ADAPTERS = ("bayes", "bayes-vi", "clap", "tip", "linear", "zero-shot")

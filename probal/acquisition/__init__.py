@@ -6,7 +6,7 @@ import torch
 
 from probal.acquisition.auto import auto
 from probal.acquisition.badge import badge
-from probal.acquisition.balanced import balanced_margin
+from probal.acquisition.balanced import balanced_bald, balanced_entropy, balanced_margin
 from probal.acquisition.base import AcquisitionState, Choice, Pick, Strategy, Target, ask
 from probal.acquisition.batch import (
     margin_cluster,
@@ -14,6 +14,7 @@ from probal.acquisition.batch import (
     top_bald,
     top_confidence,
     top_entropy,
+    top_expected_entropy,
     top_margin,
     top_probvlm,
 )
@@ -44,6 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "margin-density": margin_density,
     "margin": top_margin,
     "entropy": top_entropy,
+    "expected-entropy": top_expected_entropy,
     "least-confidence": top_confidence,
     "bald": top_bald,
     "epig": top_epig,
@@ -56,6 +58,8 @@ STRATEGIES: dict[str, Strategy] = {
     "power-bald": power_bald,
     "softmax-bald": softmax_bald,
     "balanced-margin": balanced_margin,
+    "balanced-entropy": balanced_entropy,
+    "balanced-bald": balanced_bald,
     "probvlm": top_probvlm,
 }
 

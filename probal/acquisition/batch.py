@@ -63,6 +63,11 @@ def top_entropy(state: AcquisitionState, batch: int, generator: torch.Generator)
     return _largest(state, state.uncertainty.total, batch)
 
 
+def top_expected_entropy(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
+    """The B largest expected entropies, without diversity: what would stay uncertain if the model were known."""
+    return _largest(state, state.uncertainty.aleatoric, batch)
+
+
 def top_confidence(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
     """The B images whose likeliest class is the least likely, without diversity."""
     return _largest(state, 1 - state.uncertainty.predictive.amax(1), batch)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from probal.acquisition.base import AcquisitionState, Choice, Strategy
-from probal.acquisition.scores import margin_of
+from probal.acquisition.doubts import DOUBTS
 
 _SMALLEST = 1e-30
 
@@ -35,25 +35,12 @@ def softmax_weights(scores: Tensor, beta: float = 1.0) -> Tensor:
     return beta * scores.double()
 
 
-def _doubt(state: AcquisitionState) -> Tensor:
-    return 1 - margin_of(state.uncertainty.predictive)
-
-
-def _total(state: AcquisitionState) -> Tensor:
-    return state.uncertainty.total
-
-
-def _epistemic(state: AcquisitionState) -> Tensor:
-    return state.uncertainty.epistemic
-
-
-_SCORES = {"margin": _doubt, "entropy": _total, "bald": _epistemic}
 _WEIGHTS = {"power": power_weights, "softmax": softmax_weights}
 
 
 def stochastic(form: str, score: str) -> Strategy:
     """The strategy that draws a batch by `form` ("power" or "softmax") of "margin", "entropy" or "bald"."""
-    weights_of, score_of = _WEIGHTS[form], _SCORES[score]
+    weights_of, score_of = _WEIGHTS[form], DOUBTS[score]
 
     def strategy(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
         scores = score_of(state)[state.candidates]

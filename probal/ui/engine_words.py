@@ -20,8 +20,20 @@ STRATEGIES = {
         "Torn between two classes, rare classes first",
         "Small difference between the two likeliest classes, with classes that have few labels ahead.",
     ),
+    "balanced-entropy": (
+        "Most uncertain, rare classes first",
+        "The highest entropy over all classes, with classes that have few labels ahead.",
+    ),
+    "balanced-bald": (
+        "Where models disagree, rare classes first",
+        "BALD, with classes that have few labels ahead.",
+    ),
     "margin": ("Torn between two classes", "The smallest difference between the two likeliest classes."),
     "entropy": ("Most uncertain", "The highest entropy over all classes."),
+    "expected-entropy": (
+        "Ambiguous in itself",
+        "What stays uncertain whichever of the models that fit the labels is right: to see what people cannot tell.",
+    ),
     "least-confidence": ("Least confident", "The lowest probability of the likeliest class."),
     "typiclust": (
         "Typical of its cluster",

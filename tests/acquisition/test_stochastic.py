@@ -74,6 +74,21 @@ def test_the_balanced_batch_asks_for_the_classes_that_are_short() -> None:
     assert margins[0] == pytest.approx(smallest)
 
 
+@pytest.mark.parametrize("score", ["margin", "entropy", "bald"])
+def test_balanced_batches_rank_a_class_by_their_own_score(score: str) -> None:
+    state = pool(labeled=0, pending=0, classes=3)
+    found = state.uncertainty
+    top = found.predictive.topk(2, dim=1).values
+    want = {"margin": 1 - (top[:, 0] - top[:, 1]), "entropy": found.total, "bald": found.epistemic}[score]
+    predicted = found.predictive.argmax(1)
+    picks = propose(f"balanced-{score}", state, 12, seeded())
+    for c in range(3):
+        rows = [pick.row for pick in picks if predicted[pick.row] == c]
+        assert len(rows) == 4
+        members = torch.nonzero(predicted == c)[:, 0]
+        assert rows == members[want[members].argsort(descending=True)[:4]].tolist()
+
+
 def test_the_balanced_batch_does_without_classes_that_nothing_is_predicted_as() -> None:
     mean = torch.tensor([[3.0, 0.0, -9.0]]).repeat(9, 1)
     state = AcquisitionState(torch.eye(9, D), GaussianLogits(mean, torch.zeros(9, 3)), NONE, NONE, NONE)

@@ -1,5 +1,6 @@
 """Every registered strategy joins the suite, and each does what its paper says."""
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -37,6 +38,10 @@ class TestMargin(StrategyConformance):
 
 class TestEntropy(StrategyConformance):
     strategy = "entropy"
+
+
+class TestExpectedEntropy(StrategyConformance):
+    strategy = "expected-entropy"
 
 
 class TestBald(StrategyConformance):
@@ -87,6 +92,14 @@ class TestBalancedMargin(StrategyConformance):
     strategy = "balanced-margin"
 
 
+class TestBalancedEntropy(StrategyConformance):
+    strategy = "balanced-entropy"
+
+
+class TestBalancedBald(StrategyConformance):
+    strategy = "balanced-bald"
+
+
 class TestProbVLM(StrategyConformance):
     strategy = "probvlm"
 
@@ -111,6 +124,9 @@ def test_probvlm_needs_a_model_and_a_finite_score() -> None:
 
 
 def test_every_strategy_is_in_the_suite() -> None:
+    importlib.import_module(
+        "tests.acquisition.test_herding"
+    )  # whose class joins too, also when this file runs alone
     assert {each.strategy for each in StrategyConformance.__subclasses__()} == set(STRATEGIES)
 
 
@@ -154,7 +170,12 @@ def test_uncertain_strategies_rank_by_their_score() -> None:
     state = pool()
     found = state.uncertainty
     unsure = 1 - found.predictive.amax(1)
-    ranked = [("entropy", found.total), ("bald", found.epistemic), ("least-confidence", unsure)]
+    ranked = [
+        ("entropy", found.total),
+        ("expected-entropy", found.aleatoric),
+        ("bald", found.epistemic),
+        ("least-confidence", unsure),
+    ]
     for strategy, scores in ranked:
         rows = [pick.row for pick in propose(strategy, state, 5, torch.Generator())]
         best = scores[state.candidates].topk(5).indices
