@@ -47,7 +47,7 @@ STRATEGIES = (
     "balanced-bald",
     "probvlm",
 )
-ADAPTERS = ("bayes", "bayes-vi", "clap", "tip", "linear", "zero-shot")
+ADAPTERS = ("bayes", "bayes-clap", "bayes-vi", "clap", "tip", "linear", "zero-shot")
 """Known by name here, where no torch is loaded; tests compare both with the registries."""
 TAKEN_KEYS = frozenset("cr" + "zy" + "sf" + "h")
 """Streamlit's own; undo and redo; skip and flag; help."""

@@ -15,6 +15,7 @@ from probal.errors import UserError
 
 ADAPTERS: dict[str, Callable[[float], Adapter]] = {
     "bayes": lambda scale: BayesAdapter(scale),
+    "bayes-clap": lambda scale: BayesAdapter(scale, class_multipliers=True),
     "bayes-vi": lambda scale: VariationalAdapter(scale),
     "clap": lambda scale: Clap(scale),
     "tip": lambda scale: TipAdapter(scale),

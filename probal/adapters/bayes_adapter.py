@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from probal.adapters._dual import Dual, factor
+from probal.adapters._gains import gains_of_variance, gains_of_zero_shot
 from probal.adapters._hyperparameters import Start, choose_hyperparameters, choose_temperature
 from probal.adapters._joint import draw_images, draw_weights
 from probal.adapters._sharpness import choose_sharpness
@@ -195,7 +196,8 @@ class BayesAdapter:
 
     scale: the encoder's logit scale, where the search for the adapter's own begins. amplitude, temperature:
     None means by leave-one-out. fit_scale: False keeps `scale`. centre: False is the paper's own model. sharpness:
-    None means by labels predicted from earlier ones.
+    None means by labels predicted from earlier ones. class_multipliers: True holds each class by CLAP's λ_c, its
+    labeled images' mean zero-shot probability at `scale`; it has no effect without prototypes.
     """
 
     scale: float
@@ -204,6 +206,7 @@ class BayesAdapter:
     temperature: float | None = None
     centre: bool = True
     sharpness: float | None = None
+    class_multipliers: bool = False
 
     @single_thread()
     def fit(
@@ -220,7 +223,9 @@ class BayesAdapter:
         moved = labeled - centre
         gram = moved @ moved.T  # [n,n]
         zero_shot = labeled @ prototypes.T  # [n,C]
-        gains = _gains(prior)
+        gains = gains_of_variance(prior)
+        if self.class_multipliers:
+            gains = gains * gains_of_zero_shot(self.scale * zero_shot, y)
         scale, amplitude, shift = choose_hyperparameters(
             zero_shot,
             gram,
@@ -277,17 +282,3 @@ def _begin(
         kept = likeness > 1 - _SAME
         representer[kept] = one_hot(y[kept], len(prior)).double() - start["probs"][at[kept]].double()
     return Start(scale, amplitude, representer)
-
-
-def _gains(prior: GaussianEmbedding) -> Tensor:
-    """Prior deviation of each class relative to all classes' [C] float64: ones for exact prototypes.
-
-    Of BayesVLM's text variance only the size per class is taken, λ_c ∝ 1 / mean_d var_cd; how large the prior is
-    as a whole stays with the amplitude, which the labels choose.
-    """
-    if prior.is_exact:
-        return torch.ones(len(prior), dtype=torch.float64)
-    size = prior.variance().double().mean(1)  # [C]
-    if not bool((size > 0).all()):
-        raise ValueError("a prior with variance needs some for every class")
-    return (size / size.log().mean().exp()).sqrt()

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
+from probal.adapters._gains import class_multipliers
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
 from probal.adapters.linear import PointPosterior
@@ -45,15 +44,3 @@ class Clap:
         return PointPosterior(
             weights.to(x.dtype), {"scale": self.scale, "mean_multiplier": float(multipliers.mean())}
         )
-
-
-def class_multipliers(zero_shot: Tensor, y: Tensor) -> Tensor:
-    """λ_c [C] in (0, 1]: mean zero-shot probability of the true class, from logits [n,C] and labels y [n]."""
-    classes = zero_shot.shape[1]
-    onehot = one_hot(y, classes).to(zero_shot.dtype)  # [n,C]
-    count = onehot.sum(0)  # [C]
-    if not len(y):
-        return torch.ones(classes, dtype=zero_shot.dtype)
-    found = (torch.softmax(zero_shot, 1) * onehot).sum(0) / count.clamp(min=1)
-    found = torch.where(count > 0, found, found[count > 0].mean())
-    return found.clamp(min=1e-3)  # a class that the prior gets wholly wrong is still held, if only just

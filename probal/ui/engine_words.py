@@ -84,9 +84,13 @@ ADAPTERS = {
         "Bayesian adapter (recommended)",
         "Starts from the class names and moves as far as your labels ask for; knows what it does not know.",
     ),
+    "bayes-clap": (
+        "Bayesian adapter, classes held as in CLAP",
+        "The same model; classes whose names already find their images move less than the others.",
+    ),
     "bayes-vi": (
         "Bayesian adapter, variational",
-        "The same model, fitted by another approximation; slower.",
+        "The first of these, fitted by another approximation; slower.",
     ),
     "clap": ("CLAP", "Starts from the class names and is held near them; good from one label a class on."),
     "tip": ("Tip-Adapter", "Looks labels up by similarity to the labeled images; nothing is fitted."),

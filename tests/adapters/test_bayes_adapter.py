@@ -25,12 +25,19 @@ def data(n: int = N, seed: int = 0) -> tuple[Tensor, Tensor, GaussianEmbedding]:
 
 
 def dense(
-    x: Tensor, y: Tensor, prior: GaussianEmbedding, scale: float, amplitude: float
+    x: Tensor,
+    y: Tensor,
+    prior: GaussianEmbedding,
+    scale: float,
+    amplitude: float,
+    multipliers: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mode [C,D] and covariance [CD,CD] of the logit weights scale·w, by Newton in weight space."""
     centre = scale * prior.mean
     size = prior.variance().mean(1)
     relative = torch.ones(C) if prior.is_exact else size / size.log().mean().exp()
+    if multipliers is not None:  # κ_c ∝ 1/λ_c
+        relative = relative * multipliers.log().mean().exp() / multipliers
 
     def objective(w: Tensor) -> Tensor:
         log_p = torch.log_softmax(x @ w.reshape(C, D).T, 1)

@@ -8,6 +8,10 @@ class TestBayes(AdapterConformance):
     adapter_id = "bayes"
 
 
+class TestBayesClap(AdapterConformance):
+    adapter_id = "bayes-clap"
+
+
 class TestVariational(AdapterConformance):
     adapter_id = "bayes-vi"
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from probal.adapters import Clap, LinearProbe, TipAdapter
-from probal.adapters.clap import class_multipliers
+from probal.adapters._gains import class_multipliers
 from probal.adapters.tip_adapter import ALPHAS, BETAS
 from probal.gaussian import GaussianEmbedding
 
