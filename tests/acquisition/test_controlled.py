@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from probal.acquisition import bald, bald_controlled
+from probal.acquisition import AcquisitionState, bald, bald_controlled, propose
 from probal.gaussian import GaussianLogits
 
 F64 = torch.float64
@@ -34,6 +34,17 @@ def test_sixteen_nodes_rank_as_the_table_says_and_better_than_plain_ones(
     found = rank_correlation(bald_controlled(z), truth)
     assert found > rank
     assert found > rank_correlation(bald(z, n_samples=16), truth) + 0.01
+
+
+def test_it_chooses_what_the_strategy_bald_chooses() -> None:
+    z = pooled(0.3, n=1500)
+    x = torch.nn.functional.normalize(torch.randn(1500, 4, generator=torch.Generator().manual_seed(1)))
+    none = torch.empty(0, dtype=torch.int64)
+    state = AcquisitionState(x, z, none, none, none)
+    picks = [pick.row for pick in propose("bald", state, 100, torch.Generator())]
+    quick = bald_controlled(z)
+    assert rank_correlation(quick, state.uncertainty.epistemic) > 0.99
+    assert len(set(picks) & set(quick.topk(100).indices.tolist())) > 85
 
 
 def test_it_tends_to_bald_as_nodes_are_added() -> None:

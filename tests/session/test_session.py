@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from probal.acquisition.scores import Uncertainty, uncertainty
 from probal.errors import UserError
+from probal.gaussian import GaussianLogits
 from probal.labeling import status
 from probal.session import Session
 from probal.session.snapshot import read_held_out, snapshot_path
@@ -145,6 +147,22 @@ def test_proposals_leave_labeled_flagged_and_pending_images_alone(
     latest = session.store.latest_round(session.project.id)
     assert latest is not None
     assert set(latest.pending_ids) == held
+
+
+def test_bald_takes_its_scores_from_the_pass_that_every_round_makes(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+
+    def counted(logits: GaussianLogits) -> Uncertainty:
+        passes.append(len(logits))
+        return uncertainty(logits)
+
+    monkeypatch.setattr("probal.acquisition.base.uncertainty", counted)
+    pool = len(session.store.images(session.project.id, role=Role.POOL))
+    for strategy in ("random", "bald", "balanced-bald"):
+        session.propose(4, strategy)
+    assert passes == 3 * [pool]
 
 
 def test_a_round_can_be_replayed_from_its_record(session: Session, truth: dict[str, str]) -> None:
