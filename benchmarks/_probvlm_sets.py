@@ -12,7 +12,8 @@ import torch
 from scipy.stats import rankdata, spearmanr
 from torch import Tensor
 
-from probal.probvlm.calibration import bins_of
+from probal.probvlm import GeneralizedGaussian
+from probal.probvlm.calibration import LEVELS, bins_of, calibration_error
 
 FOLDS, BINS, RESAMPLES, SCALE = 4, 10, 1000, 100.0
 
@@ -71,8 +72,37 @@ def rank_of_bins(score: np.ndarray, wrong: np.ndarray) -> float:
     return float(spearmanr([b.uncertainty for b in found], [b.error for b in found]).statistic)
 
 
+def inside(distribution: GeneralizedGaussian, target: Tensor) -> Tensor:
+    """Share of each row's D targets inside the central interval of each of the LEVELS, [N, L]."""
+    level = distribution.level(target)  # [N, D]
+    return torch.stack([(level <= each).double().mean(1) for each in LEVELS], 1)
+
+
+def covered(shares: Tensor) -> dict[str, Any]:
+    """Coverage of every level and its mean distance to the levels, with intervals of a bootstrap over images.
+
+    shares [N, L] of :func:`inside`, averaged over models.
+    """
+    rng, rows = np.random.default_rng(0), shares.numpy()
+    drawn = np.stack([rows[rng.integers(len(rows), size=len(rows))].mean(0) for _ in range(RESAMPLES)])
+    mean = shares.mean(0)
+    gaps = [calibration_error(torch.from_numpy(each)) for each in drawn]
+    return {
+        "levels": list(LEVELS),
+        "coverage": mean.tolist(),
+        "low": np.quantile(drawn, 0.025, axis=0).tolist(),
+        "high": np.quantile(drawn, 0.975, axis=0).tolist(),
+        "gap": calibration_error(mean),
+        "gap interval": [float(each) for each in np.quantile(gaps, [0.025, 0.975])],
+    }
+
+
 def summary(score: Tensor, wrong: Tensor) -> dict[str, Any]:
-    """Error by bin, Spearman and AUROC, with percentile intervals of a bootstrap over images."""
+    """Error by bin, Spearman and AUROC, with percentile intervals of a bootstrap over images.
+
+    A resample's bins are noisier than the sample's, which shuffles them more: Spearman's interval lies low, and with
+    few errors the estimate can lie above it. It is a cautious interval, not a symmetric one.
+    """
     u, e = score.double().numpy(), wrong.numpy()
     rng = np.random.default_rng(0)
     drawn = [rng.integers(len(e), size=len(e)) for _ in range(RESAMPLES)]

@@ -28,7 +28,19 @@ import numpy as np
 import torch
 from _probvlm_figure import draw
 from _probvlm_scores import choose, scores, trainings, validation
-from _probvlm_sets import FOLDS, SCALE, Set, auroc, folds, imagenet4, others, rank_of_bins, summary
+from _probvlm_sets import (
+    FOLDS,
+    SCALE,
+    Set,
+    auroc,
+    covered,
+    folds,
+    imagenet4,
+    inside,
+    others,
+    rank_of_bins,
+    summary,
+)
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata, spearmanr
@@ -37,7 +49,7 @@ from torch import Tensor
 
 from probal.gaussian import GaussianEmbedding, cosine_logits
 from probal.probvlm import Pairs, ProbVLM, Settings, train
-from probal.probvlm.calibration import LEVELS, calibration_error, coverage
+from probal.probvlm.calibration import LEVELS, calibration_error
 from probal.random import torch_generator
 
 SHOWN = {
@@ -50,9 +62,9 @@ WEIGHTS = (1.0, 3.0, 10.0, 30.0)
 
 
 def coverages(model: ProbVLM, data: Set) -> dict[str, Tensor]:
-    """Coverage [L] of the image's distribution over its own embedding and over its text's."""
+    """What the image's distribution covers of its own embedding and of its text's, image by image, [N, L]."""
     density = model.image_density(data.x)
-    return {"own": coverage(density, data.x), "text": coverage(density, data.texts[data.y])}
+    return {"own": inside(density, data.x), "text": inside(density, data.texts[data.y])}
 
 
 def measure(
@@ -65,7 +77,7 @@ def measure(
 ) -> dict[str, Any]:
     """Spearman, AUROC and coverage on held-out ImageNet-4 and on the other sets; `choices` has one per fold."""
     sums: dict[str, dict[str, Tensor]] = {"ImageNet-4": {}, **{name: {} for name in more}}
-    inside: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+    shares: dict[str, dict[str, Tensor]] = defaultdict(dict)
     per_seed: dict[str, list[float]] = defaultdict(list)
     seconds = []
     for seed in range(seeds):
@@ -81,8 +93,12 @@ def measure(
                         held[kind][out] = u
                     else:
                         sums[name][kind] = sums[name].get(kind, torch.zeros(())) + u
+                rows = out if name == "ImageNet-4" else slice(None)
+                models = seeds if name == "ImageNet-4" else seeds * FOLDS
+                n = len(source.y) if name == "ImageNet-4" else len(data.y)
                 for kind, c in coverages(model, data).items():
-                    inside[name][kind].append(c)
+                    whole = shares[name].setdefault(kind, torch.zeros(n, len(LEVELS), dtype=torch.float64))
+                    whole[rows] += c / models
         for kind, u in held.items():
             sums["ImageNet-4"][kind] = sums["ImageNet-4"].get(kind, torch.zeros(())) + u
             per_seed[kind].append(rank_of_bins(u.numpy(), source.error().numpy()))
@@ -90,13 +106,11 @@ def measure(
         sums["ImageNet-4"] |= chosen(sums["ImageNet-4"], source, by, choices)
     found: dict[str, Any] = {"seconds": float(np.median(seconds)), "spearman_per_seed": dict(per_seed)}
     for name, data in {"ImageNet-4": source, **more}.items():
-        mean = {kind: torch.stack(c).mean(0) for kind, c in inside[name].items()}
         found[name] = {
             "n": len(data.y),
             "error": float(data.error().mean()),
             "scores": {kind: summary(u, data.error()) for kind, u in sums[name].items()},
-            "coverage": {kind: c.tolist() for kind, c in mean.items()},
-            "gap": {kind: calibration_error(c) for kind, c in mean.items()},
+            "coverage": {kind: covered(c) for kind, c in shares[name].items()},
         }
     return found
 
@@ -136,15 +150,15 @@ def sweep(source: Set, settings: Settings) -> list[dict[str, float]]:
     for weight in WEIGHTS:
         at = replace(settings, cross_weight=weight)
         model = train(Pairs(source.x[~out], source.texts[source.y[~out]]), at, torch_generator("λ"))
-        inside = {kind: calibration_error(c) for kind, c in coverages(model, held).items()}
+        gaps = {kind: calibration_error(c.mean(0)) for kind, c in coverages(model, held).items()}
         density = model.image_density(held.x)
         records.append(
             {
                 "λ": weight,
                 "median β": float(density.beta.flatten().median()),
                 "gap as trained": model.history[model.chosen].calibration_error,
-                "gap own": inside["own"],
-                "gap text": inside["text"],
+                "gap own": gaps["own"],
+                "gap text": gaps["text"],
                 "AUROC of aleatoric": auroc(density.variance().mean(1).numpy(), held.error().numpy()),
             }
         )
@@ -196,11 +210,13 @@ def show(console: Console, by: str, found: dict[str, Any]) -> None:
     console.print(table)
     console.print(f"Spearman per seed: {found['spearman_per_seed']}")
     for name, record in found.items():
-        for kind, values in (
-            record["coverage"].items() if isinstance(record, dict) and "gap" in record else ()
+        for kind, of in (
+            record["coverage"].items() if isinstance(record, dict) and "coverage" in record else ()
         ):
-            row = " ".join(f"{value:.3f}" for value in values)
-            console.print(f"{name}: coverage of {kind} at {LEVELS}: {row}; gap {record['gap'][kind]:.3f}")
+            ends = zip(of["levels"], of["coverage"], of["low"], of["high"], strict=True)
+            row = " ".join(f"{level}: {c:.3f} [{low:.3f}, {high:.3f}]" for level, c, low, high in ends)
+            gap = "{:.3f} [{:.3f}, {:.3f}]".format(of["gap"], *of["gap interval"])
+            console.print(f"{name}: coverage of {kind}: {row}; gap {gap}")
 
 
 def main() -> None:
