@@ -10,7 +10,7 @@ from _few_shot_data import ENCODER_SCALE, Draw
 from _recipe import fit_recipe
 from torch import Tensor
 
-from probal.adapters import Adapter, Clap, load_adapter
+from probal.adapters import Adapter, BayesAdapter, Clap, load_adapter
 from probal.gaussian import GaussianEmbedding
 from probal.random import torch_generator
 
@@ -85,6 +85,11 @@ def climb(likelihood: Callable[[float], float], at: int) -> float:
     return SCALES[at]
 
 
+def uncentred(draw: Draw, seed: int) -> Callable[[], Tensor]:
+    """BayesAdapter in the paper's own form: what the labels add acts on images, not on images less their mean."""
+    return adapt(BayesAdapter(draw.scale, centre=False), draw)
+
+
 def recipe(draw: Draw, seed: int) -> Callable[[], Tensor]:
     """The BayesAdapter paper's own."""
     generator = torch_generator("recipe", seed)
@@ -101,6 +106,8 @@ METHODS: dict[str, Callable[[Draw, int], Callable[[], Tensor]]] = {
     "recipe": recipe,
     "bayes": lambda draw, seed: by_id("bayes", draw, seed),
     "bayes-vi": lambda draw, seed: by_id("bayes-vi", draw, seed),
+    "bayes-clap": lambda draw, seed: by_id("bayes-clap", draw, seed),
+    "bayes-uncentred": uncentred,
 }
 NAMES = {
     "zero-shot": "zero-shot",
@@ -111,4 +118,6 @@ NAMES = {
     "recipe": "BayesAdapter, the paper's recipe",
     "bayes": "BayesAdapter, Laplace",
     "bayes-vi": "BayesAdapter, variational",
+    "bayes-clap": "BayesAdapter, CLAP's λ",
+    "bayes-uncentred": "BayesAdapter, no centre",
 }
