@@ -72,19 +72,21 @@ def choose_hyperparameters(
 
     zero_shot [n,C] are cosines to the prototypes, gram [n,n] = XXᵀ of the labeled rows, y [n], gains [C]; has_prior:
     whether there is any prototype. The hyperprior is around `scale` and AMPLITUDE, so that a few labels change
-    little; without labels both stay there. Without prototypes the centre is AMPLITUDE_BARE, and the only
-    label of a class is not asked for: nobody could predict it from the others, and being wrong about it says nothing
-    but "predict less". `start` moves where the search begins, not what it looks for. In float32: a search needs
-    three digits.
+    little; without labels both stay there. Without prototypes the centre is AMPLITUDE_BARE. How much each label
+    counts is `question_weights`. `start` moves where the search begins, not what it looks for. In float32: a search
+    needs three digits.
     """
     centre = {"scale": math.log(scale), "amplitude": _expected(y, len(gains), has_prior)}
     fixed = {"scale": math.log(scale)} if not (fit_scale and has_prior) else {}
     if amplitude is not None:
         fixed["amplitude"] = math.log(amplitude)
     free = [name for name in centre if name not in fixed]
-    asked = _predictable(zero_shot, y)
+    asked = question_weights(zero_shot, y)
     none = torch.zeros_like(zero_shot, dtype=torch.float32)
-    if not free or not bool(asked.any()):
+    if "amplitude" in free and not bool(asked.any()):
+        fixed["amplitude"] = centre["amplitude"]
+        free.remove("amplitude")
+    if not free or not len(y):
         kept = centre | fixed
         return math.exp(kept["scale"]), math.exp(kept["amplitude"]), none
     zero_shot, gram, gains = zero_shot.float(), gram.float(), gains.float()
@@ -159,8 +161,9 @@ class _Search:
         off = (at["scale"] - self.centre["scale"]) / _SCALE_SPREAD
         penalty = 0.5 * (_SCALE_FREEDOM + 1) * math.log1p(off**2 / _SCALE_FREEDOM)
         penalty += 0.5 * ((at["amplitude"] - self.centre["amplitude"]) / _AMPLITUDE_SPREAD) ** 2
-        likelihood = leave_one_out(gram, self.y, mode, self.gains)
-        return penalty - float(likelihood[self.asked].sum())
+        left_out = leave_one_out(gram, self.y, mode, self.gains)  # [n]
+        alone = _log_likelihood(offset, self.y)  # [n], of the prototypes
+        return penalty - float(self.asked @ left_out + (1 - self.asked) @ alone)
 
     def nearest(self, point: dict[str, float]) -> Tensor:
         def away(seen: tuple[dict[str, float], Tensor]) -> float:
@@ -169,11 +172,23 @@ class _Search:
         return min(self.seen, key=away)[1] if self.seen else self.begin
 
 
-def _predictable(zero_shot: Tensor, y: Tensor) -> Tensor:
-    """Which labels the others or the prior could predict, [n] bool."""
-    if bool(zero_shot.any()) or not len(y):
-        return torch.ones(len(y), dtype=torch.bool)
-    return torch.bincount(y)[y] > 1
+def question_weights(zero_shot: Tensor, y: Tensor) -> Tensor:
+    """How much each label counts when it is left out and predicted from the others, [n] in [0, 1].
+
+    The only label of a class, left out, is an image of a class without labels, and tells how such images fare. So
+    together these count for as many images as one would expect of the classes that still have none, n (1 − S/C) with
+    S of C classes seen. Where every class has a label they count nothing: one label for each of 1,000 classes would
+    otherwise say no more than that 999 other labels do harm, and nothing would be learned from them. The rest of
+    their weight asks the prototypes alone, which is about the scale. Without prototypes, zero_shot [n,C] all zero,
+    nobody could predict them. y [n].
+    """
+    n, classes = zero_shot.shape
+    count = torch.bincount(y, minlength=classes)
+    only = (count[y] == 1).to(torch.float32)
+    if not n or not bool(zero_shot.any()):
+        return 1 - only
+    expected = n * float((count == 0).float().mean())
+    return 1 - only * (1 - min(1.0, expected / max(float(only.sum()), 1.0)))
 
 
 def leave_one_out(gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:
@@ -237,19 +252,16 @@ def choose_temperature(zero_shot: Tensor, gram: Tensor, y: Tensor, mode: Mode, g
     chose reject too little: each is far from the others and hard, which a wide spread explains as well as anything.
     So half of the logits left out keep a variance of at most _WIDEST. Without labels to ask about it is _UNASKED.
     """
-    asked = _predictable(zero_shot, y)
+    asked = question_weights(zero_shot, y).to(gram.dtype)
     if not bool(asked.any()):
         return _UNASKED
-    mean, variance = (each[asked] for each in cavity(gram, y, mode, gains))
+    mean, variance = cavity(gram, y, mode, gains)
     scores = torch.stack(
-        [
-            _log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y[asked]).sum()
-            for t in _TEMPERATURES
-        ]
+        [_log_likelihood(mean / torch.sqrt(1 + math.pi / 8 * t * variance), y) @ asked for t in _TEMPERATURES]
     )
     weights = torch.softmax(scores.double(), 0)
     chosen = math.exp(sum(float(w) * math.log(t) for w, t in zip(weights, _TEMPERATURES, strict=True)))
-    return min(chosen, _WIDEST / max(float(variance.median()), _WIDEST))
+    return min(chosen, _WIDEST / max(float(variance[asked > 0].median()), _WIDEST))
 
 
 def _log_likelihood(logits: Tensor, y: Tensor) -> Tensor:

@@ -116,3 +116,42 @@ def test_the_mode_begins_at_the_last_representer_weights(monkeypatch: pytest.Mon
     adapter.fit(x, y, prior, before.tensors())
     left = torch.nn.functional.one_hot(y, C) - before.probs
     torch.testing.assert_close(begun[0].double(), left, atol=1e-4, rtol=0)
+
+
+def questions(labels: list[int], classes: int, texts: bool = True) -> list[float]:
+    zero_shot = torch.full((len(labels), classes), 0.5 if texts else 0.0)
+    return _hyperparameters.question_weights(zero_shot, torch.tensor(labels, dtype=torch.int64)).tolist()
+
+
+def test_only_labels_count_for_the_classes_that_have_none() -> None:
+    assert questions([0, 0, 1, 1, 2], 3) == [1, 1, 1, 1, 0]  # every class has a label
+    assert questions([0, 1, 2], 6) == pytest.approx([0.5] * 3)  # half have none: 1.5 images, by three labels
+    assert questions([0, 0, 0, 1], 8) == pytest.approx([1, 1, 1, 1])  # 3 images, of which one can speak
+    assert questions([0, 0, 1], 3, texts=False) == [1, 1, 0]  # nobody could predict it
+    assert questions([], 3) == []
+
+
+def test_one_label_for_each_class_is_learned_from() -> None:
+    """Left out one by one, such labels say no more than that those of the other classes do harm."""
+    classes = 60
+    g = torch.Generator().manual_seed(3)
+    centres = unit(torch.randn(classes, 64, generator=g, dtype=torch.float64))
+    texts = unit(centres + 2 * torch.randn(classes, 64, generator=g, dtype=torch.float64) / 8)
+    y = torch.arange(classes)
+    x, new = (
+        unit(centres + torch.randn(classes, 64, generator=g, dtype=torch.float64) / 8) for _ in range(2)
+    )
+    found = BayesAdapter(15.0).fit(x, y, GaussianEmbedding(texts))
+    assert found.amplitude == pytest.approx(_hyperparameters.AMPLITUDE[1])
+    before = BayesAdapter(15.0).fit(x[:0], y[:0], GaussianEmbedding(texts))
+    right = [float((p.logits(new).mean.argmax(1) == y).double().mean()) for p in (before, found)]
+    assert right[1] > right[0] + 0.1
+
+
+def test_one_label_for_each_class_still_tells_how_far_to_trust_the_texts() -> None:
+    g = torch.Generator().manual_seed(4)
+    centres = unit(torch.randn(20, 64, generator=g, dtype=torch.float64))
+    y, prior = torch.arange(20), GaussianEmbedding(centres)
+    right = BayesAdapter(15.0).fit(centres, y, prior).scale
+    wrong = BayesAdapter(15.0).fit(centres, y.roll(1), prior).scale
+    assert wrong < 15 < right
