@@ -13,7 +13,8 @@ same command goes on there. Writes OUT.json (as `probal simulate` does), OUT.par
 - area under the curve less random's, paired, and the deepest round below the state before any label;
 - debiased ECE averaged over rounds, and seconds a round.
 
-With --peers (the JSON of `python -m benchmarks.peers.run`) their runs join the tables.
+With --peers (the JSON of `python -m benchmarks.peers.run`) their runs join the tables, and two more compare
+`auto` with them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import torch
 from rich.progress import Progress
 
 from benchmarks.options import options, told
+from benchmarks.peers.table import against_peers
 from benchmarks.sets import SETS, load_sets
 from probal.simulate import CLEAN, Conditions, Hands, OwnLearner, Run, do, result_of
 from probal.simulate.compare import curve, geometric_mean, label_ratio_estimate, mean_ranks
@@ -85,6 +87,8 @@ def main() -> None:
     print(f"{arguments.seeds} seeds, {machine}\n")
     print(markdown(runs, otherwise))
     print(in_seconds(runs, Hands()))
+    if arguments.peers:
+        print(f"\n{against_peers(runs)}")
 
 
 def parse() -> argparse.Namespace:

@@ -3,10 +3,11 @@
     python -m venv .venv-peers; .venv-peers/bin/pip install -c constraints.txt -e ".[embedded]"
     .venv-peers/bin/pip install --no-deps -r benchmarks/peers/requirements.txt
     .venv-peers/bin/python -m benchmarks.peers.run --data ../shared/data --out results/peers [--seeds 20]
-        [--tune-seeds 3] [--sets food10 pets] [--tools scikit-activeml baal] [--only margin typiclust]
+        [--tune-seeds 3] [--finalists 6] [--sets food10 pets] [--tools scikit-activeml baal] [--only margin typiclust]
 
 First every setting of every peer runs on `--tune-seeds` seeds of all sets; that of the largest mean area over all
-is the peer's fixed one, chosen with the answers in sight, in its favour. Then it runs on all seeds.
+is the peer's fixed one, chosen with the answers in sight, in its favour. Then it runs on all seeds; with
+`--finalists K` only the K peers of the largest mean area do, and the best of each set, since all take core-hours.
 Finished runs are kept in OUT.runs.jsonl, and the same command goes on there. OUT.json holds the chosen settings' runs
 in the format of `probal simulate`: `python -m benchmarks.label_ratio --peers OUT.json` compares them with `auto`.
 """
@@ -48,7 +49,8 @@ def main() -> None:
     areas = areas_by_setting(tuning, go(tuning, record, arguments.jobs, "Settings"))
     best = best_settings(areas)
     show(areas, best)
-    final = plan(chosen, list(best.values()), range(arguments.seeds))
+    kept = finalists(best, areas, arguments.finalists)
+    final = plan(chosen, kept, range(arguments.seeds))
     runs = go(final, record, arguments.jobs, "Peers")
     result = {**result_of([source for _, source in chosen], runs), "settings_tried": tried(areas)}
     arguments.out.with_suffix(".json").write_text(json.dumps(result), "utf-8")
@@ -58,6 +60,7 @@ def parse() -> argparse.Namespace:
     parser = options(__doc__, 20, list(SETS))
     parser.add_argument("--tune-seeds", type=int, default=3)
     parser.add_argument("--tools", nargs="+", default=list(TOOLS), metavar="TOOL")
+    parser.add_argument("--finalists", type=int, metavar="K")
     parser.add_argument("--only", nargs="+", metavar="STRATEGY")
     return parser.parse_args()
 
@@ -99,6 +102,23 @@ def best_settings(areas: Mapping[MakePeer, Mapping[str, float]]) -> dict[str, Ma
         if peer.name not in best or np.mean([*sets.values()]) > np.mean([*areas[best[peer.name]].values()]):
             best[peer.name] = peer
     return best
+
+
+def finalists(
+    best: Mapping[str, MakePeer], areas: Mapping[MakePeer, Mapping[str, float]], most: int | None
+) -> list[MakePeer]:
+    """The `most` peers of the largest mean area and the best of each set, in their order; None keeps all.
+
+    Peers that ran on some sets only are no better for it: means are compared over the sets that all ran on.
+    """
+    peers = list(best.values())
+    if most is None:
+        return peers
+    common = set.intersection(*(set(areas[peer]) for peer in peers))
+    kept = sorted(peers, key=lambda peer: -float(np.mean([areas[peer][name] for name in common])))[:most]
+    for name in dict.fromkeys(name for peer in peers for name in areas[peer]):
+        kept.append(max((peer for peer in peers if name in areas[peer]), key=lambda peer: areas[peer][name]))
+    return [peer for peer in peers if peer in kept]
 
 
 def tried(areas: Mapping[MakePeer, Mapping[str, float]]) -> list[dict[str, Any]]:

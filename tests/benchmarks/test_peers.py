@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.peers.base import Classifier, Peer
 from benchmarks.peers.registry import MakePeer, peers_of
-from benchmarks.peers.run import best_settings
+from benchmarks.peers.run import best_settings, finalists
+from benchmarks.peers.table import against_peers
 from probal.errors import UserError
 from probal.simulate import Round, Task, play
 
@@ -53,6 +54,48 @@ def test_the_best_setting_is_one_for_all_sets():
     low, high, alone = MakePeer("a", "x", 1.0), MakePeer("a", "x", 10.0), MakePeer("a", "y", 1.0)
     areas = {low: {"p": 0.9, "q": 0.2}, high: {"p": 0.8, "q": 0.4}, alone: {"p": 0.1, "q": 0.1}}
     assert best_settings(areas) == {"a/x": high, "a/y": alone}
+
+
+def test_finalists_are_the_best_over_all_and_of_each_set():
+    a, b, c, d = (MakePeer("t", name, 1.0) for name in "abcd")
+    areas = {
+        a: {"p": 0.9, "q": 0.8},
+        b: {"p": 0.8, "q": 0.7},
+        c: {"p": 0.1, "q": 0.9},
+        d: {"p": 0.95},  # has no use for q
+    }
+    best = {peer.name: peer for peer in areas}
+    assert finalists(best, areas, None) == [a, b, c, d]
+    assert finalists(best, areas, 1) == [c, d]  # d over the shared p, c the best on q
+    assert finalists(best, areas, 2) == [a, c, d]
+
+
+def run(source: str, strategy: str, seed: int, accuracy: list[float]) -> dict[str, object]:
+    return {
+        "source": source, "encoder": "e", "strategy": strategy, "adapter": "x", "batch_size": 10, "seed": seed,
+        "labels": [0, 10], "accuracy": accuracy, "debiased_ece": [0, 0], "nll": [0, 0], "seconds": [0, 0],
+    }  # fmt: skip
+
+
+def test_auto_is_compared_with_the_best_peer_of_each_set():
+    runs = [
+        run(source, strategy, seed, [0.5, end + 0.02 * seed])
+        for source, ends in {"p": (0.9, 0.7, 0.8), "q": (0.6, 0.8, 0.7)}.items()
+        for strategy, end in zip(("auto", "t/a", "t/b"), ends, strict=True)
+        for seed in range(2)
+    ]
+    runs += [run("p", "t/c", 0, [0.5, 0.5])]
+    lines = against_peers(runs).splitlines()
+    assert lines[2:6] == [
+        "| auto | 2 | 70.5 | 55.5 | 2.0 |",
+        "| t/a | 2 | 60.5 | 65.5 | 2.0 |",
+        "| t/b | 2 | 65.5 | 60.5 | 2.0 |",
+        "| t/c | 1 | 50.0 | – | – |",
+    ]
+    assert lines[-2:] == [
+        "| p | t/b | +5.0 [+5.0, +5.0] | 2 |",
+        "| q | t/a | -10.0 [-10.0, -10.0] | 2 |",
+    ]
 
 
 def test_an_unknown_tool_is_told():
