@@ -73,33 +73,35 @@ def factor(gram: Tensor, probs: Tensor, gains: Tensor) -> Dual:
     """Factor the covariance at the mode; gram K [n,n] amplitude included, probs [n,C], gains [C], all float64."""
     n, classes = probs.shape
     keep = active_images(probs * (1 - probs))
-    active, weights, whiteners, halves = [], [], [], []
+    active, weights, whiteners, roots, blocks, halves = [], [], [], [], [], []
     # the classes that an image is left out of stay where they are: together a class whose kernel is zero
     total = torch.diag((probs * ~keep).sum(1))  # M
     log_det = 0.0
     for c in range(classes):
         rows = keep[:, c].nonzero().squeeze(1)
         weight = probs[rows, c].sqrt()  # D_c^½
-        inner = (gains[c] * weight).unsqueeze(1) * gram[rows][:, rows] * (gains[c] * weight)
+        inner = (gains[c] * weight).unsqueeze(1) * gram[rows.unsqueeze(1), rows] * (gains[c] * weight)
         inner.diagonal().add_(1)
         chol = torch.linalg.cholesky(inner)
         log_det += 2 * float(chol.diagonal().log().sum())
         whitener = torch.linalg.solve_triangular(chol, torch.eye(len(rows), dtype=gram.dtype), upper=False)
-        root = weight.unsqueeze(1) * whitener.mT  # E_c = root rootᵀ
-        total[rows.unsqueeze(1), rows] += root @ root.mT
+        root = weight.unsqueeze(1) * whitener.mT
+        block = root @ root.mT  # E_c
+        total[rows.unsqueeze(1), rows] += block
         active.append(rows)
         weights.append(weight)
         whiteners.append(whitener)
+        roots.append(root)
+        blocks.append(block)
     # images whose probabilities are saturated leave M singular to rounding
     total.diagonal().add_(1e-10 * float(total.diagonal().mean()) if n else 0.0)
     chol_m = torch.linalg.cholesky(total)
     log_det += 2 * float(chol_m.diagonal().log().sum())
     inverse_m = torch.cholesky_inverse(chol_m) if n else total
     together, alone = torch.zeros_like(total), torch.zeros_like(total)
-    for gain, rows, weight, whitener in zip(gains.tolist(), active, weights, whiteners, strict=True):
-        root = weight.unsqueeze(1) * whitener.mT
-        coupled = root.mT @ inverse_m[rows][:, rows] @ root
-        together[rows.unsqueeze(1), rows] += gain**2 * root @ root.mT
+    for gain, rows, root, block in zip(gains.tolist(), active, roots, blocks, strict=True):
+        coupled = root.mT @ inverse_m[rows.unsqueeze(1), rows] @ root
+        together[rows.unsqueeze(1), rows] += gain**2 * block
         alone[rows.unsqueeze(1), rows] += gain**4 * root @ coupled @ root.mT
         left = -coupled
         left.diagonal().add_(1 + 1e-9)  # eigenvalues lie in [0, 1]; the 1e-9 is for rounding

@@ -103,7 +103,7 @@ def _solve_newton(gram: Tensor, probs: Tensor, squared: Tensor, residual: Tensor
     moved = (gram @ residual) * squared
     direction, moved_direction = residual, moved
     square = float((residual * moved).sum())
-    stop = min(0.01, square**0.5 if square > 0 else 0.0) * square
+    stop = min(0.03, square**0.5 if square > 0 else 0.0) * square
     for _ in range(_MAX_CG):
         if square <= stop:  # negative only by rounding
             break

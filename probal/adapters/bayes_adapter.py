@@ -276,9 +276,9 @@ def _begin(
         return None
     scale, amplitude = start["hyperparameters"][:2].tolist()
     representer = torch.zeros(len(x), len(prior), dtype=torch.float64)
-    earlier = (start["rows"] + start["centre"]).double()  # [m,D]
+    earlier = start["rows"] + start["centre"]  # [m,D]
     if len(earlier):
-        likeness, at = (x @ earlier.T).max(dim=1)
+        likeness, at = (x.to(earlier.dtype) @ earlier.T).max(dim=1)
         kept = likeness > 1 - _SAME
         representer[kept] = one_hot(y[kept], len(prior)).double() - start["probs"][at[kept]].double()
     return Start(scale, amplitude, representer)
