@@ -177,8 +177,8 @@ def question_weights(zero_shot: Tensor, y: Tensor) -> Tensor:
 
     The only label of a class, left out, is an image of a class without labels, and tells how such images fare. So
     together these count for as many images as one would expect of the classes that still have none, n (1 − S/C) with
-    S of C classes seen. Where every class has a label they count nothing: one label for each of 1,000 classes would
-    otherwise say no more than that 999 other labels do harm, and nothing would be learned from them. The rest of
+    S of C classes seen, or for as many as the other labels if those are more. Else one label for each of 1,000
+    classes would say no more than that 999 other labels do harm, and nothing would be learned from them. The rest of
     their weight asks the prototypes alone, which is about the scale. Without prototypes, zero_shot [n,C] all zero,
     nobody could predict them. y [n].
     """
@@ -187,8 +187,9 @@ def question_weights(zero_shot: Tensor, y: Tensor) -> Tensor:
     only = (count[y] == 1).to(torch.float32)
     if not n or not bool(zero_shot.any()):
         return 1 - only
-    expected = n * float((count == 0).float().mean())
-    return 1 - only * (1 - min(1.0, expected / max(float(only.sum()), 1.0)))
+    alone = float(only.sum())
+    most = max(n * float((count == 0).float().mean()), n - alone)
+    return 1 - only * (1 - min(1.0, most / max(alone, 1.0)))
 
 
 def leave_one_out(gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:

@@ -124,9 +124,11 @@ def questions(labels: list[int], classes: int, texts: bool = True) -> list[float
 
 
 def test_only_labels_count_for_the_classes_that_have_none() -> None:
-    assert questions([0, 0, 1, 1, 2], 3) == [1, 1, 1, 1, 0]  # every class has a label
+    assert questions([0, 1, 2], 3) == [0, 0, 0]  # every class has a label
     assert questions([0, 1, 2], 6) == pytest.approx([0.5] * 3)  # half have none: 1.5 images, by three labels
-    assert questions([0, 0, 0, 1], 8) == pytest.approx([1, 1, 1, 1])  # 3 images, of which one can speak
+    assert questions([0, 0, 0, 1], 8) == [1, 1, 1, 1]  # 3 images, of which one can speak
+    assert questions([0, 0, 1, 1, 2], 3) == [1, 1, 1, 1, 1]  # most of the labels have others of their class
+    assert questions([0, 1, 2, 3, 4, 4], 5) == pytest.approx([0.5] * 4 + [1, 1])  # two labels do
     assert questions([0, 0, 1], 3, texts=False) == [1, 1, 0]  # nobody could predict it
     assert questions([], 3) == []
 
