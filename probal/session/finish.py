@@ -8,6 +8,7 @@ import numpy as np
 
 from probal import finish_plan
 from probal.adapters import fingerprint
+from probal.evaluation.neighbourhood import nearest, with_neighbours
 from probal.finish_plan import LEVEL, Evidence, FinishPlan
 from probal.types import EventKind, Role
 
@@ -20,7 +21,8 @@ def evidence(session: Session) -> Evidence:
 
     Tested on the test labels where the user brought some, else on the audit. A flagged image (of no class) and one
     that was skipped count as wrong, since the model would give them a class all the same. Audit images
-    that nobody has seen yet are part of what is to be labeled.
+    that nobody has seen yet are part of what is to be labeled. Images that are alike help each other: the
+    probabilities are those of `with_neighbours`, since the whole pool is at hand here.
     """
     store, project = session.store, session.project
     watermark = store.watermark(project.id)
@@ -29,7 +31,10 @@ def evidence(session: Session) -> Evidence:
     ids = np.array([image.id for image in found.images], np.int64)
     roles = np.array([str(image.role) for image in found.images])
     class_ids = np.array([each.id for each in session.classes], np.int64)
-    called = class_ids[found.probabilities.argmax(1)]
+    probabilities = with_neighbours(
+        found.probabilities, nearest(session.rows(found.images), seed=project.config.seed)
+    )
+    called = class_ids[probabilities.argmax(1)]
     flagged = set(store.flagged_images(project.id))
     doubted = flagged | _skipped(session)
     given = np.array([labels.get(i, -1) for i in ids.tolist()], np.int64)
@@ -41,7 +46,7 @@ def evidence(session: Session) -> Evidence:
     return Evidence(
         image_ids=ids,
         class_ids=called,
-        confidence=found.probabilities.max(1).astype(np.float64),
+        confidence=probabilities.max(1),
         rest=rest,
         tested=tested,
         wrong=called != given,

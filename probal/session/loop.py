@@ -215,6 +215,10 @@ class Session:
         scores = (found.predictive, found.total, found.aleatoric, found.epistemic)
         return Predictions(tuple(images), names, *(each.numpy() for each in scores))
 
+    def rows(self, images: Sequence[ImageInfo]) -> np.ndarray:
+        """Unit rows [N,D] of these images as the model sees them."""
+        return self._vectors.read(images).numpy()
+
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Unit rows [T,D] of texts as the encoder reads them; UserError for a project of ready-made vectors."""
         encoder = self._vectors.encoder()

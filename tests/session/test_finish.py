@@ -4,10 +4,12 @@ import csv
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from probal import finish_plan, finished
 from probal.errors import UserError
+from probal.evaluation.neighbourhood import nearest, with_neighbours
 from probal.finish_plan import Evidence, accept, evidence_path
 from probal.session import Session
 from probal.session.finish import evidence, plan
@@ -151,3 +153,12 @@ def test_an_accepted_finish_can_be_taken_back(session: Session, truth: dict[str,
     assert finished.record(session.workspace, session.project) is None
     assert finished.accepted(session.workspace, session.project) == []
     finished.discard(session.workspace, session.project)
+
+
+def test_images_that_are_alike_help_each_other(session: Session, truth: dict[str, str]) -> None:
+    _labeled(session, truth)
+    found, alone = evidence(session), session.predict(Role.POOL, Role.AUDIT, Role.TEST)
+    assert [image.id for image in alone.images] == found.image_ids.tolist()
+    mixed = with_neighbours(alone.probabilities, nearest(session.rows(alone.images)))
+    np.testing.assert_allclose(found.confidence, mixed.max(1))
+    assert abs(found.confidence - alone.probabilities.max(1)).max() > 0.01
