@@ -46,6 +46,13 @@ def write_tables(results: list[dict[str, Any]]) -> str:
     ]
     for name in sets:
         lines += ["", f"### {name}", "", *_summary([each for each in results if each["set"] == name])]
+    lines += [
+        "",
+        "## BayesAdapter (Laplace) less the others",
+        "",
+        "Of the means over shots, paired by seed.",
+        *_paired(results, sets),
+    ]
     for name in sets:
         mine = [each for each in results if each["set"] == name]
         for metric, (heading, factor, digits) in METRICS.items():
@@ -83,6 +90,27 @@ def _summary(results: list[dict[str, Any]]) -> list[str]:
             for metric, (_, factor, digits) in METRICS.items()
         ]
         lines.append(f"| {NAMES[method]} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _paired(results: list[dict[str, Any]], sets: Sequence[str]) -> list[str]:
+    """Rows of `bayes` less each other method, over the shots and seeds that both have."""
+    lines = ["", "| Set | Less | " + " | ".join(heading for heading, _, _ in METRICS.values()) + " |"]
+    lines.append("|---|---|" + "---:|" * len(METRICS))
+    for name in sets:
+        mine = [each for each in results if each["set"] == name]
+        held = {m: {(r["seed"], r["shots"]): r for r in mine if r["method"] == m} for m in _methods(mine)}
+        for method, theirs in held.items():
+            common = sorted(set(theirs) & set(held.get("bayes", {})))
+            if method == "bayes" or not common:
+                continue
+            cells = []
+            for metric, (_, factor, digits) in METRICS.items():
+                by_seed: dict[int, list[float]] = {}
+                for key in common:
+                    by_seed.setdefault(key[0], []).append(held["bayes"][key][metric] - theirs[key][metric])
+                cells.append(cell([np.mean(values) for values in by_seed.values()], factor, digits))
+            lines.append(f"| {name} | {NAMES[method]} | " + " | ".join(cells) + " |")
     return lines
 
 

@@ -1,8 +1,10 @@
 """Why few-shot goals are missed: held-out NLL and debiased ECE at fixed amplitudes, beside the one that is chosen.
 
     python benchmarks/amplitude.py --data DIR [--shots 1 4] [--seeds 5] [--sets …] [--test 500]
+                                   [--amplitudes 16 64 …] [--temperature T]
 
-The draws are those of `few_shot.py`. Every column keeps its amplitude and chooses scale and temperature as always;
+The draws are those of `few_shot.py`. Every column keeps its amplitude and chooses scale and temperature as always
+(with --temperature all columns but the last keep that of the covariance too);
 `chosen` is what `bayes` does, with the geometric mean of its amplitude. Mean ± 95 % over seeds; Markdown.
 """
 
@@ -34,11 +36,13 @@ def main() -> None:
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--test", type=int, default=500)
+    parser.add_argument("--amplitudes", type=float, nargs="+", default=list(AMPLITUDES))
+    parser.add_argument("--temperature", type=float)
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("give --data DIR or set PROBAL_BENCH_DATA")
     torch.set_num_threads(1)
-    heads = [f"{each:g}" for each in AMPLITUDES]
+    heads = [f"{each:g}" for each in arguments.amplitudes]
     print("| set | shots | measure | " + " | ".join(heads) + " | chosen | its amplitude |")
     print("|---|---|---|" + "---:|" * (len(heads) + 2))
     for name in arguments.sets:
@@ -47,8 +51,9 @@ def main() -> None:
             chosen = []
             for seed in range(arguments.seeds):
                 labels = draw(Path(arguments.data), name, shots, seed, arguments.test)
-                for amplitude in (*AMPLITUDES, None):
-                    adapter = BayesAdapter(labels.scale, amplitude=amplitude)
+                for amplitude in (*arguments.amplitudes, None):
+                    temperature = None if amplitude is None else arguments.temperature
+                    adapter = BayesAdapter(labels.scale, amplitude=amplitude, temperature=temperature)
                     posterior = adapter.fit(labels.x, labels.y, GaussianEmbedding(labels.prototypes))
                     probs = posterior.logits(labels.test_x).predictive("qmc", NODES).double().numpy()
                     probs /= probs.sum(1, keepdims=True)

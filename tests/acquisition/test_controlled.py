@@ -26,9 +26,7 @@ def rank_correlation(a: Tensor, b: Tensor) -> float:
 
 
 @pytest.mark.parametrize(("deviation", "rank"), [(0.1, 0.999), (0.3, 0.998), (0.7, 0.98), (1.0, 0.96)])
-def test_sixteen_nodes_rank_as_the_table_says_and_better_than_plain_ones(
-    deviation: float, rank: float
-) -> None:
+def test_sixteen_nodes_rank_better_than_plain_ones(deviation: float, rank: float) -> None:
     z = pooled(deviation)
     truth = bald(z, n_samples=2048)
     found = rank_correlation(bald_controlled(z), truth)

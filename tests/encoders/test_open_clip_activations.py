@@ -165,7 +165,10 @@ def test_taking_apart_leaves_the_model_alone(name: str, load: Any) -> None:
     encoder = load(name)
     fresh: Any = load_encoder(encoder.id)
     before = fresh.encode_images(pictures()), fresh.encode_texts(TEXTS)
+    trainable = [each.requires_grad for each in fresh._model.parameters()]
     fresh.image_projection(), fresh.text_projection()
+    fresh.encode_text_activations(TEXTS)
+    assert [each.requires_grad for each in fresh._model.parameters()] == trainable
     np.testing.assert_array_equal(fresh.encode_images(pictures()), before[0])
     np.testing.assert_array_equal(fresh.encode_texts(TEXTS), before[1])
     assert fresh.fingerprint == encoder.fingerprint
