@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 SHOWN = {
+    "chosen, image alone": "chosen, image alone",
     "chosen, retrieved pair": "**retrieval surprise** (chosen, pair)",
     "retrieval surprise": "retrieval surprise",
     "retrieval changes": "retrieval changes",

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _few_shot_table import cell
 from _probvlm_figure import draw
 from _probvlm_scores import choose, scores, trainings, validation
 from _probvlm_sets import (
@@ -142,32 +143,38 @@ def training(source: Set) -> dict[str, dict[str, dict[str, float]]]:
     return {name: validation(source, keep, settings) for name, settings in trainings().items()}
 
 
-def sweep(source: Set, settings: Settings) -> list[dict[str, float]]:
-    """One fold at each λ: what the held-out images say of the intervals and of the errors."""
-    out = next(folds(source, "images"))
-    held = source.rows(out)
-    records = []
+def sweep(source: Set, settings: Settings) -> dict[str, dict[str, list[float]]]:
+    """Each λ, fold by fold: what the held-out images say of the intervals and of the errors."""
+    records: dict[str, dict[str, list[float]]] = {}
     for weight in WEIGHTS:
         at = replace(settings, cross_weight=weight)
-        model = train(Pairs(source.x[~out], source.texts[source.y[~out]]), at, torch_generator("λ"))
-        gaps = {kind: calibration_error(c.mean(0)) for kind, c in coverages(model, held).items()}
-        density = model.image_density(held.x)
-        records.append(
-            {
-                "λ": weight,
-                "median β": float(density.beta.flatten().median()),
-                "gap as trained": model.history[model.chosen].calibration_error,
-                "gap own": gaps["own"],
-                "gap text": gaps["text"],
-                "AUROC of aleatoric": auroc(density.variance().mean(1).numpy(), held.error().numpy()),
-            }
-        )
+        found: dict[str, list[float]] = defaultdict(list)
+        for out in folds(source, "images"):
+            held = source.rows(out)
+            model = train(Pairs(source.x[~out], source.texts[source.y[~out]]), at, torch_generator("λ"))
+            density = model.image_density(held.x)
+            found["median β"].append(float(density.beta.flatten().median()))
+            found["gap as trained"].append(model.history[model.chosen].calibration_error)
+            for kind, c in coverages(model, held).items():
+                found[f"gap {kind}"].append(calibration_error(c.mean(0)))
+            found["AUROC of aleatoric"].append(
+                auroc(density.variance().mean(1).numpy(), held.error().numpy())
+            )
+        records[f"{weight:g}"] = dict(found)
     return records
 
 
-def ceiling(source: Set, settings: Settings) -> dict[str, float]:
-    """One fold by images: how well could any ambiguity tell errors, and what does it do to the logits?"""
-    out = next(folds(source, "images"))
+def ceilings(source: Set, settings: Settings) -> dict[str, list[float]]:
+    """`ceiling` of each fold by images."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for out in folds(source, "images"):
+        for name, value in ceiling(source, settings, out).items():
+            found[name].append(value)
+    return dict(found)
+
+
+def ceiling(source: Set, settings: Settings, out: Tensor) -> dict[str, float]:
+    """How well could any ambiguity tell errors, and what does it do to the logits? `out` [N] bool is held out."""
     held, seen = source.rows(out), source.rows(~out)
     model = train(Pairs(seen.x, seen.texts[seen.y]), settings, torch_generator("ceiling"))
     density, wrong = model.image_density(held.x), held.error().numpy()
@@ -257,14 +264,14 @@ def main() -> None:
                 )
     if wanted("sweep"):
         results["sweep"] = records = sweep(source, Settings())
-        table = Table(*records[0], title="λ, one fold by images")
-        for record in records:
-            table.add_row(*(f"{value:.3f}" for value in record.values()))
+        table = Table("λ", *next(iter(records.values())), title=f"mean ± 95 % over {FOLDS} folds by images")
+        for weight, record in records.items():
+            table.add_row(weight, *(cell(values, 1, 3) for values in record.values()))
         console.print(table)
     if wanted("ceiling"):
-        results["ceiling"] = ceiling(source, Settings())
-        for name, value in results["ceiling"].items():
-            console.print(f"{name}: {value:.3f}")
+        results["ceiling"] = ceilings(source, Settings())
+        for name, values in results["ceiling"].items():
+            console.print(f"{name}: {cell(values, 1, 3)}")
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1, ensure_ascii=False))
 

@@ -104,12 +104,22 @@ def factor(gram: Tensor, probs: Tensor, gains: Tensor) -> Dual:
         together[rows.unsqueeze(1), rows] += gain**2 * block
         alone[rows.unsqueeze(1), rows] += gain**4 * root @ coupled @ root.mT
         left = -coupled
-        left.diagonal().add_(1 + 1e-9)  # eigenvalues lie in [0, 1]; the 1e-9 is for rounding
-        halves.append(root @ torch.linalg.cholesky(left))
+        left.diagonal().add_(1)
+        halves.append(root @ _root(left))
     common = (together @ inverse_m @ together - alone) / (classes * (classes - 1))
     return Dual(
         gains, tuple(active), tuple(weights), tuple(whiteners), tuple(halves), chol_m, common, log_det
     )
+
+
+def _root(a: Tensor) -> Tensor:
+    """[a,a] with a = root rootᵀ; a [a,a] has eigenvalues in [0, 1], up to rounding."""
+    chol, failed = torch.linalg.cholesky_ex(a + 1e-9 * torch.eye(len(a), dtype=a.dtype))
+    if not bool(failed):
+        return chol
+    # where every label is saturated M is all but singular, and rounding makes them negative
+    values, vectors = torch.linalg.eigh(a)
+    return vectors * values.clamp(min=0).sqrt()
 
 
 def log_evidence(mode: Mode, dual: Dual) -> float:

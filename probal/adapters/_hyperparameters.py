@@ -33,8 +33,11 @@ _AMPLITUDE_SPREAD = math.log(4.0)
 _SCALE_SPREAD, _SCALE_FREEDOM = 0.35, 3.0
 """Student's t for the scale: the encoder's own is a good guess, a few labels of easy classes say little about it;
 where the class texts are useless it lets go."""
-_FARTHEST, _PRECISION = 4.0, 0.1
-"""Of the search, in spreads of the hyperprior."""
+_FARTHEST = {"scale": 10.0, "amplitude": 4.0}
+"""How far the search may go, in spreads of the hyperprior: labels that are told apart without an error would have
+any amplitude, beyond what the arithmetic bears."""
+_PRECISION = 0.1
+"""Of the search, in spreads."""
 _SEARCH_TOLERANCE = 1e-2
 _MAX_EVALUATIONS = 20
 _MORE_EVALUATIONS = 10
@@ -99,8 +102,9 @@ def choose_hyperparameters(
     search = _Search(zero_shot, gram, y, gains, asked, centre, begin)
 
     def at(steps: np.ndarray) -> dict[str, float]:
+        kept = np.clip(steps, [-_FARTHEST[name] for name in free], [_FARTHEST[name] for name in free])
         return fixed | {
-            name: centre[name] + spread[name] * step for name, step in zip(free, steps.tolist(), strict=True)
+            name: centre[name] + spread[name] * step for name, step in zip(free, kept.tolist(), strict=True)
         }
 
     def objective(steps: np.ndarray) -> float:
@@ -109,7 +113,7 @@ def choose_hyperparameters(
     if len(free) == 1:
         found = minimize_scalar(
             lambda step: objective(np.array([step])),
-            bounds=(-_FARTHEST, _FARTHEST),
+            bounds=(-_FARTHEST[free[0]], _FARTHEST[free[0]]),
             method="bounded",
             options={"xatol": _PRECISION, "maxiter": _MAX_EVALUATIONS},
         )

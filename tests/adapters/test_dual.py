@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from probal.adapters._dual import active_images, factor, log_evidence
+from probal.adapters._dual import _root, active_images, factor, log_evidence
 from probal.adapters._softmax_gp import find_mode
 from tests.adapters.test_softmax_gp import SHAPES, negative_log_joint, problem
 
@@ -87,3 +87,28 @@ def test_the_fewest_images_that_hold_the_mass() -> None:
             rest = float(held.sum() - spare.min())
             assert rest < 0.9 * float(weights[:, c].sum()) or bool((weights[own, c] < spare.min()).any())
     assert bool(active_images(weights[:64]).all())
+
+
+def test_labels_that_are_told_apart_without_an_error_still_have_factors() -> None:
+    """At an amplitude where every probability is saturated M is singular to rounding."""
+    g = torch.Generator().manual_seed(5)
+    n, r, c = 144, 16, 5
+    centres = torch.randn(c, r, generator=g, dtype=torch.float64)
+    y = torch.arange(n) % c
+    x = centres[y] + 0.8 * torch.randn(n, r, generator=g, dtype=torch.float64)
+    gram = 5e7 * (x @ x.T) / x.square().sum(1).mean()
+    mode = find_mode(torch.zeros(n, c), gram.float(), y, tolerance=1e-3)
+    dual = factor(gram, mode.probs.double(), torch.ones(c, dtype=torch.float64))
+    explained, common = dual.explained(gram)
+    prior = gram.diagonal().unsqueeze(1)
+    assert torch.isfinite(explained).all()
+    assert torch.isfinite(common).all()
+    assert ((prior - explained) / prior > -1e-6).all()
+
+
+def test_a_root_of_what_rounding_made_negative() -> None:
+    g = torch.Generator().manual_seed(6)
+    q = torch.linalg.qr(torch.randn(6, 6, generator=g, dtype=torch.float64)).Q
+    values = torch.tensor([-1e-7, 0.0, 1e-9, 0.3, 0.9, 1.0], dtype=torch.float64)
+    root = _root(q * values @ q.T)
+    torch.testing.assert_close(root @ root.T, q * values.clamp(min=0) @ q.T, atol=1e-9, rtol=0)

@@ -157,3 +157,19 @@ def test_one_label_for_each_class_still_tells_how_far_to_trust_the_texts() -> No
     right = BayesAdapter(15.0).fit(centres, y, prior).scale
     wrong = BayesAdapter(15.0).fit(centres, y.roll(1), prior).scale
     assert wrong < 15 < right
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_the_search_keeps_to_where_the_arithmetic_holds(monkeypatch: pytest.MonkeyPatch, texts: bool) -> None:
+    """Labels told apart without an error want any amplitude: rounding then made the factors fail."""
+    x, y, prior = drawn(60, 0.2, 0.0)
+    bare = GaussianEmbedding(torch.zeros_like(prior.mean))
+
+    def ever_better(gram: Tensor, *_: Any) -> Tensor:
+        return 1000 * gram.diagonal().log()
+
+    monkeypatch.setattr(_hyperparameters, "leave_one_out", ever_better)
+    found = BayesAdapter(15.0).fit(x, y, prior if texts else bare)
+    centre = (_hyperparameters.AMPLITUDE if texts else _hyperparameters.AMPLITUDE_BARE)[1]
+    assert 16 * centre < found.amplitude < 4.0**4 * centre * 1.001
+    assert torch.isfinite(found.logits(x).variance()).all()
