@@ -18,6 +18,7 @@ from probal.acquisition import AcquisitionState, propose, uncertainty
 from probal.adapters import Adapter, load_adapter
 from probal.adapters.base import AdapterPosterior
 from probal.evaluation import audit_size, certify, draw_audit, stopping_advice
+from probal.evaluation.neighbourhood import nearest, with_neighbours
 from probal.gaussian import GaussianEmbedding
 from probal.random import derive_seed, torch_generator
 from probal.session.measure import cross_fitted_hits
@@ -136,13 +137,14 @@ def replicate(of: World, setting: Setting, seed: int) -> dict[str, Any]:
         )
         labeled = torch.cat([labeled, torch.tensor([pick.row for pick in picks], dtype=torch.int64)])
         seen += new_audit
-    confidence = probs.max(1).values.double().numpy()
+    mixed = with_neighbours(probs.numpy(), nearest(x.numpy()))  # as a finish does
+    wrong = torch.from_numpy(mixed.argmax(1)) != y
     return {
         "seed": seed,
         "looks": looks,
         "advice": advised,
         "control": _control(x, y, audit[:seen], adapter, prior, (fresh_x, fresh_y), seed),
-        "finish": [_finish(confidence, hit, rest, audit[:seen], each) for each in PRECISIONS],
+        "finish": [_finish(mixed.max(1), ~wrong, rest, audit[:seen], each) for each in PRECISIONS],
     }
 
 

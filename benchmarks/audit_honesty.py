@@ -53,6 +53,7 @@ def code_of(setting: Setting) -> str:
             type(adapter).__module__,
             "probal.evaluation.stopping",
             "probal.evaluation.risk_control",
+            "probal.evaluation.neighbourhood",
         )
     )
     own = inspect.getsource(_audit_loop) + inspect.getsource(cross_fitted_hits)

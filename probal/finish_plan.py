@@ -73,7 +73,7 @@ class FinishPlan:
     labels: tuple[ModelLabel, ...]
     abstained: tuple[ModelLabel, ...]
     expected_wrong: float
-    """Among the labels, by the model's own probabilities."""
+    """Among the labels, by the probabilities that they were chosen by."""
     audit_n: int
     """Images that the promise was tested on."""
     audit_waiting: int

@@ -44,7 +44,7 @@ class FinishRecord:
     most_wrong: int
     """Upper bound on the wrong ones among the labels, at `level`."""
     expected_wrong: float
-    """What the model's own probabilities expect."""
+    """What the probabilities that they were chosen by expect."""
     event_watermark: int
     adapter_fingerprint: str
     accepted_at: str

@@ -157,17 +157,19 @@ class _Search:
         """Points and κ A [n,C] of their modes: it holds the labels' part of the logits where it is."""
 
     def objective(self, at: dict[str, float]) -> float:
-        amplitude = math.exp(at["amplitude"])
-        offset, gram = math.exp(at["scale"]) * self.zero_shot, amplitude * self.gram
-        begin = self.nearest(at) / amplitude
-        mode = find_mode(offset, gram, self.y, begin, _SEARCH_TOLERANCE, self.gains)
-        self.seen.append((at, amplitude * mode.representer))
+        offset = math.exp(at["scale"]) * self.zero_shot
         off = (at["scale"] - self.centre["scale"]) / _SCALE_SPREAD
         penalty = 0.5 * (_SCALE_FREEDOM + 1) * math.log1p(off**2 / _SCALE_FREEDOM)
         penalty += 0.5 * ((at["amplitude"] - self.centre["amplitude"]) / _AMPLITUDE_SPREAD) ** 2
-        left_out = leave_one_out(gram, self.y, mode, self.gains)  # [n]
-        alone = _log_likelihood(offset, self.y)  # [n], of the prototypes
-        return penalty - float(self.asked @ left_out + (1 - self.asked) @ alone)
+        loss = penalty - float((1 - self.asked) @ _log_likelihood(offset, self.y))  # of the prototypes alone
+        return loss - float(self.asked @ self._left_out(at, offset)) if bool(self.asked.any()) else loss
+
+    def _left_out(self, at: dict[str, float], offset: Tensor) -> Tensor:
+        amplitude = math.exp(at["amplitude"])
+        gram, begin = amplitude * self.gram, self.nearest(at) / amplitude
+        mode = find_mode(offset, gram, self.y, begin, _SEARCH_TOLERANCE, self.gains)
+        self.seen.append((at, amplitude * mode.representer))
+        return leave_one_out(gram, self.y, mode, self.gains)
 
     def nearest(self, point: dict[str, float]) -> Tensor:
         def away(seen: tuple[dict[str, float], Tensor]) -> float:
@@ -183,17 +185,17 @@ def question_weights(zero_shot: Tensor, y: Tensor) -> Tensor:
     together these count for as many images as one would expect of the classes that still have none, n (1 − S/C) with
     S of C classes seen, or for as many as the other labels if those are more. Else one label for each of 1,000
     classes would say no more than that 999 other labels do harm, and nothing would be learned from them. The rest of
-    their weight asks the prototypes alone, which is about the scale. Without prototypes, zero_shot [n,C] all zero,
-    nobody could predict them. y [n].
+    their weight asks the prototypes alone, which is about the scale. Where a class has no prototype, its column of
+    zero_shot [n,C] all zero, nobody could predict its only label. y [n].
     """
     n, classes = zero_shot.shape
     count = torch.bincount(y, minlength=classes)
-    only = (count[y] == 1).to(torch.float32)
-    if not n or not bool(zero_shot.any()):
-        return 1 - only
-    alone = float(only.sum())
-    most = max(n * float((count == 0).float().mean()), n - alone)
-    return 1 - only * (1 - min(1.0, most / max(alone, 1.0)))
+    only = count[y] == 1  # [n]
+    singles = int(only.sum())
+    expected = max(n * float((count == 0).float().mean()), n - singles)
+    weight = torch.where(only, min(1.0, expected / max(singles, 1)), 1.0)
+    bare = (zero_shot == 0).all(0)[y]  # of classes without a prototype
+    return torch.where(only & bare, 0.0, weight)
 
 
 def leave_one_out(gram: Tensor, y: Tensor, mode: Mode, gains: Tensor) -> Tensor:

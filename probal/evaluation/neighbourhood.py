@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 NEIGHBOURS = 10
 SHARE = 0.3
-"""Weight of the neighbours together. Both were chosen on the sets of docs/evaluation.md, Neighbours."""
+"""Weight of the neighbours together. Both were chosen on the sets of docs/evaluation.md, The finish."""
 _EXACT = 20_000
 """Up to so many images every pair is compared."""
 
@@ -21,8 +21,8 @@ _EXACT = 20_000
 def nearest(x: NDArray[np.float32], k: int = NEIGHBOURS, seed: int = 0) -> NDArray[np.int64]:
     """The min(k, N − 1) other rows that are nearest to each of x [N,D] by cosine, mean taken out; [N,K].
 
-    Above 20,000 rows by nearest-neighbour descent, which misses a few; repeatable by `seed`. ValueError for k below
-    1.
+    Above 20,000 rows by nearest-neighbour descent, which misses a few: a row stands in for what it did not find.
+    Repeatable by `seed` with as many threads. ValueError for k below 1.
     """
     if k < 1:
         raise ValueError(f"need at least one neighbour, got k = {k}")
@@ -47,10 +47,12 @@ def nearest(x: NDArray[np.float32], k: int = NEIGHBOURS, seed: int = 0) -> NDArr
 
 
 def _others(index: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """The first k of each row's k + 1 that are not the row itself."""
-    own = index == np.arange(len(index))[:, None]
+    """The first k of each row's k + 1 that are not the row itself; the row for a place that was not filled, −1."""
+    rows = np.arange(len(index))[:, None]
+    own = index == rows
     own[~own.any(1), -1] = True  # copies of the row pushed it out: the farthest goes instead
-    return index[~own].reshape(len(index), k)
+    found = index[~own].reshape(len(index), k)
+    return np.where(found < 0, rows, found)
 
 
 def with_neighbours(
@@ -59,10 +61,15 @@ def with_neighbours(
     """Probabilities ∝ p_i^(1−share) · Π_j p_j^(share/K) over each image's K neighbours j; [N,C].
 
     probs [N,C], neighbours [N,K] rows of probs; without neighbours the probabilities as they are. ValueError for
-    shapes that do not fit and a share outside [0, 1].
+    shapes that do not fit, neighbours that are no rows and a share outside [0, 1]; FloatingPointError for
+    probabilities that are not finite.
     """
-    if not 0 <= share <= 1 or neighbours.ndim != 2 or len(neighbours) != len(probs):
+    if not 0 <= share <= 1 or probs.ndim != 2 or neighbours.ndim != 2 or len(neighbours) != len(probs):
         raise ValueError(f"need [N,C], [N,K] and a share, got {probs.shape}, {neighbours.shape} and {share}")
+    if neighbours.size and not 0 <= neighbours.min() <= neighbours.max() < len(probs):
+        raise ValueError(f"neighbours are rows from 0 to {len(probs) - 1}")
+    if not np.isfinite(probs).all():
+        raise FloatingPointError("a probability is not finite")
     if not neighbours.shape[1]:
         return probs.astype(np.float64)
     log_p = np.log(np.maximum(probs.astype(np.float64), np.finfo(np.float32).tiny))

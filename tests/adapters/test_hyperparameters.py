@@ -131,6 +131,8 @@ def test_only_labels_count_for_the_classes_that_have_none() -> None:
     assert questions([0, 1, 2, 3, 4, 4], 5) == pytest.approx([0.5] * 4 + [1, 1])  # two labels do
     assert questions([0, 0, 1], 3, texts=False) == [1, 1, 0]  # nobody could predict it
     assert questions([], 3) == []
+    without = torch.tensor([[0.5, 0.0], [0.5, 0.0], [0.5, 0.0]])  # the second class has no text
+    assert _hyperparameters.question_weights(without, torch.tensor([0, 0, 1])).tolist() == [1, 1, 0]
 
 
 def test_one_label_for_each_class_is_learned_from() -> None:

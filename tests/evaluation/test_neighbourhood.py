@@ -48,6 +48,11 @@ def test_copies_that_push_a_row_out_of_its_own_list_cost_the_farthest() -> None:
     np.testing.assert_array_equal(neighbourhood._others(index, 2), [[1, 2], [2, 0], [0, 1]])
 
 
+def test_a_place_that_the_descent_did_not_fill_is_the_row_itself() -> None:
+    index = np.array([[0, 1, -1], [1, -1, -1]])
+    np.testing.assert_array_equal(neighbourhood._others(index, 2), [[1, 0], [1, 1]])
+
+
 def test_few_images_have_as_many_neighbours_as_there_are() -> None:
     assert nearest(drawn(n=3), 10).shape == (3, 2)
     assert nearest(drawn(n=1), 10).shape == (1, 0)
@@ -93,3 +98,9 @@ def test_what_does_not_fit_is_told() -> None:
         with_neighbours(probs, near, 1.5)
     with pytest.raises(ValueError, match=r"\[N,K\]"):
         with_neighbours(probs, near[:2])
+    with pytest.raises(ValueError, match=r"\[N,C\]"):
+        with_neighbours(probs[0], near[:2])
+    with pytest.raises(ValueError, match="rows from 0 to 2"):
+        with_neighbours(probs, near - 1)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        with_neighbours(probs * np.nan, near)
