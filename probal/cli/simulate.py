@@ -12,7 +12,7 @@ import typer
 from probal import validate
 from probal.cli.console import kept, out, progress_bar, say, table
 from probal.cli.files import writable
-from probal.cli.shell import app
+from probal.cli.shell import app, open_project
 from probal.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ Duplicates = Annotated[float, typer.Option(help="Share of the pool that are near
 Outliers = Annotated[int, typer.Option(help="Classes off the list whose images stay; the oracle flags them.")]
 Unknown = Annotated[int, typer.Option(help="Classes listed only when one of their images is labeled.")]
 Seconds = Annotated[
-    str, typer.Option("--seconds", help="What a person takes: choose=S,confirm=S; Progress shows your own.")
+    str,
+    typer.Option("--seconds", help="What a person takes: choose=S,confirm=S, or a project that timed it."),
 ]
 NoPrior = Annotated[bool, typer.Option("--no-prior", help="Forget the class texts.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core.")]
@@ -45,8 +46,13 @@ ParquetTo = Annotated[Path | None, typer.Option("--parquet", metavar="OUT", help
 Plot = Annotated[Path | None, typer.Option(metavar="OUT.html", help="Write the report into this page.")]
 
 
+FEWEST_TIMED = 20
+"""Images answered in a way before their median says what it takes."""
+
+
 @app.command()
 def simulate(
+    ctx: typer.Context,
     sources: Sources,
     pool_key: PoolKey = None,
     eval_key: EvalKey = None,
@@ -72,7 +78,7 @@ def simulate(
     names = [validate.strategy(name) for name in _words("--strategies", strategies, "auto,random")]
     learners = [validate.adapter(name) for name in _words("--adapter", adapters, "bayes")]
     sizes, ends = _numbers("--batch-size", batch_sizes), sorted(_numbers("--budget", budgets))
-    speeds = _speeds(seconds)
+    speeds = _speeds(seconds) if "=" in seconds or not seconds else _measured(ctx, seconds)
     outputs = [writable(file) for file in (json_to, parquet, plot) if file]
 
     from probal.simulate import Conditions, Hands, load_source, record_beside
@@ -123,6 +129,21 @@ def _speeds(value: str) -> dict[str, float]:
                 f"--seconds takes choose=S and confirm=S in seconds, such as choose=3,confirm=1.5: got {word}"
             )
     return found
+
+
+def _measured(ctx: typer.Context, name: str) -> dict[str, float]:
+    """The medians that a project's own labels took; UserError where it timed too few of either kind."""
+    from probal.pace import CHOOSE, CONFIRM, by_mode
+
+    workspace, project = open_project(ctx, name)
+    modes = by_mode(workspace.store.events(project.id))
+    few = [f"{modes[mode].images if mode in modes else 0} of {mode}" for mode in (CHOOSE, CONFIRM)]
+    if any(mode not in modes or modes[mode].images < FEWEST_TIMED for mode in (CHOOSE, CONFIRM)):
+        raise UserError(
+            f"'{name}' has timed {', '.join(few)}, and at least {FEWEST_TIMED} images of each are needed: "
+            "label more in the browser, or give --seconds choose=S,confirm=S"
+        )
+    return {mode: modes[mode].seconds for mode in (CHOOSE, CONFIRM)}
 
 
 def _words(option: str, value: str, example: str) -> list[str]:

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from probal import pace
+
 
 @pytest.fixture
 def vectors(tmp_path):
@@ -65,3 +67,20 @@ def test_keys_that_the_file_does_not_have(probal, vectors):
     assert result.exit_code == 2
     assert "train_x" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_seconds_that_a_project_has_measured(probal, pool, vectors, tmp_path, monkeypatch):
+    assert probal("init", "toy", "--images", pool, "--classes", "red,blue").exit_code == 0
+    refused = probal("simulate", vectors, "--seconds", "toy")
+    assert refused.exit_code == 2
+    assert "'toy' has timed 0 of choose, 0 of confirm, and at least 20 images of each" in refused.stderr
+    modes = {pace.CHOOSE: pace.Mode(4.0, 25), pace.CONFIRM: pace.Mode(1.25, 20)}
+    monkeypatch.setattr(pace, "by_mode", lambda events: modes)
+    out = tmp_path / "curves.json"
+    made = probal(
+        "simulate", vectors, "--seconds", "toy", "--strategies", "random", "--budget", 6, "--batch-size", 6,
+        "--seeds", 1, "--jobs", 1, "--json", out,
+    )  # fmt: skip
+    assert made.exit_code == 0
+    assert json.loads(out.read_text())["hands"] == {"choose": 4.0, "confirm": 1.25}
+    assert "no project" in probal("simulate", vectors, "--seconds", "nobody").stderr
