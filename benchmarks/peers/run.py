@@ -109,14 +109,15 @@ def finalists(
 ) -> list[MakePeer]:
     """The `most` peers of the largest mean area and the best of each set, in their order; None keeps all.
 
-    Peers that ran on some sets only are no better for it: means are compared over the sets that all ran on.
+    A peer that ran on some sets only has no mean to compare; it is kept where it is the best of a set.
     """
     peers = list(best.values())
     if most is None:
         return peers
-    common = set.intersection(*(set(areas[peer]) for peer in peers))
-    kept = sorted(peers, key=lambda peer: -float(np.mean([areas[peer][name] for name in common])))[:most]
-    for name in dict.fromkeys(name for peer in peers for name in areas[peer]):
+    names = dict.fromkeys(name for peer in peers for name in areas[peer])
+    whole = [peer for peer in peers if set(areas[peer]) == set(names)]
+    kept = sorted(whole, key=lambda peer: -float(np.mean([*areas[peer].values()])))[:most]
+    for name in names:
         kept.append(max((peer for peer in peers if name in areas[peer]), key=lambda peer: areas[peer][name]))
     return [peer for peer in peers if peer in kept]
 

@@ -66,8 +66,8 @@ def test_finalists_are_the_best_over_all_and_of_each_set():
     }
     best = {peer.name: peer for peer in areas}
     assert finalists(best, areas, None) == [a, b, c, d]
-    assert finalists(best, areas, 1) == [c, d]  # d over the shared p, c the best on q
-    assert finalists(best, areas, 2) == [a, c, d]
+    assert finalists(best, areas, 1) == [a, c, d]  # a over all, d the best on p, c on q
+    assert finalists(best, areas, 2) == [a, b, c, d]
 
 
 def run(source: str, strategy: str, seed: int, accuracy: list[float]) -> dict[str, object]:
