@@ -50,6 +50,8 @@ class AcquisitionState:
     """What `joint` is asked about in place of unit rows, where images carry a noise of their own."""
     probvlm_score: Tensor | None = None  # [N] nats, `probal.probvlm.acquisition_score`
     """None where no ProbVLM is trained, or no strategy asks for it."""
+    fitted_after: int | None = None
+    """Labels after which the model is fitted again, and a new batch chosen; None: after all that is asked for."""
     decided: dict[str, float] = field(default_factory=dict)
     """What the strategy decided about this batch as a whole, in numbers: it writes, the round's record reads."""
 

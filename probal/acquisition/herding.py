@@ -31,14 +31,16 @@ def herding(state: AcquisitionState, batch: int, generator: torch.Generator) -> 
     """B greedy picks by doubt not yet covered. The score is the share of the pool's doubt that a pick covers.
 
     The kernel is exp(−d²/ρ), d the distance of unit rows once the pool's mean is taken out. ρ follows the labels:
-    REACH times the median squared distance to the (N / (n + B))-th neighbour, so that n + B labels share the pool.
+    REACH times the median squared distance to the (N / (n + B))-th neighbour, so that n + B labels share the pool; B
+    is what will be labeled before the next fit where more is asked for.
     """
     rows = _window(state.candidates, max(WINDOW, batch), generator)
     centre = state.embeddings[rows].float().mean(0)
     points = _unit(state.embeddings[rows].float() - centre)  # [m,D]
     covered = _unit(state.embeddings[state.covered].float() - centre)
     distance = (2 - 2 * points @ points.T).clamp_(min=0)  # [m,m]
-    radius = _radius(distance, len(covered) + batch, generator)
+    soon = batch if state.fitted_after is None else min(batch, state.fitted_after)
+    radius = _radius(distance, len(covered) + soon, generator)
     kernel = distance.div_(-radius).exp_()
     reached = torch.zeros(len(rows))
     if len(covered):

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from probal.acquisition import AcquisitionState, Target
+from probal.acquisition.joint import JointSampler
 from probal.adapters import AdapterPosterior, fingerprint, load_adapter
 from probal.errors import UserError
 from probal.explore.catalog import near_audit
@@ -163,10 +164,12 @@ class Engine:
         """The project's images with the noise of the fit's image tower, which it must have."""
         return self._noisy(fit, self._files(images))
 
-    def candidates(self, fit: Fit, aim: Aim | None = None, wanted: int = 1) -> Candidates:
+    def candidates(
+        self, fit: Fit, aim: Aim | None = None, wanted: int = 1, fitted_after: int | None = None
+    ) -> Candidates:
         """The pool without flagged images and the audit's near-duplicates.
 
-        Aimed at a target, `wanted` or more of its neighbours in it.
+        Aimed at a target, `wanted` or more of its neighbours in it. `fitted_after` is the state's.
         """
         store = self._workspace.store
         images, x = self._vectors.pool()
@@ -196,15 +199,19 @@ class Engine:
             x, noisy = x[keep], None if noisy is None else noisy.rows(keep)
             rows, covered = (torch.searchsorted(keep, each.contiguous()) for each in (rows, covered))
         posterior = fit.posterior
+        joint: JointSampler = posterior.joint
+        numbers = None
         if fit.tower is None or noisy is None:
-            state = AcquisitionState(x, posterior.logits(x), rows, y, covered, posterior.joint, target)
+            logits = posterior.logits(x)
         else:
             joint = joint_sampler(posterior, fit.tower, [noisy] if theirs is None else [noisy, theirs])
             numbers = torch.arange(len(noisy))
             if target is not None and theirs is not None:
                 target = replace(target, inputs=len(noisy) + torch.arange(len(theirs)))
             logits = posterior.logits(noisy.gaussian)
-            state = AcquisitionState(x, logits, rows, y, covered, joint, target, inputs=numbers)
+        state = AcquisitionState(
+            x, logits, rows, y, covered, joint, target, inputs=numbers, fitted_after=fitted_after
+        )
         return Candidates(state, images, pending, facts)
 
     def _target(self, fit: Fit, aim: Aim) -> tuple[Target, NoisyRows | None]:

@@ -133,7 +133,8 @@ class Session:
         latest = self.store.latest_round(self.project.id)
         index = 0 if latest is None else latest.index + 1
         seed = derive_seed(config.seed, "round", index)
-        found = self._engine.candidates(fit, aim, wanted)
+        fitted_after = min(config.batch_size, wanted) if n is None else wanted
+        found = self._engine.candidates(fit, aim, wanted, fitted_after)
         probvlm = project_probvlm(self.workspace, self.project, self._vectors.space.fingerprint)
         images, state = found.images, with_score(probvlm, found.state, strategy)
         _ = state.uncertainty
@@ -151,6 +152,7 @@ class Session:
             seed=seed,
             config={
                 "batch": wanted,
+                "fitted_after": fitted_after,
                 "adapter": config.adapter,
                 **fit.posterior.hyperparameters(),
                 **fit.facts(),

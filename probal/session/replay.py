@@ -101,7 +101,8 @@ def replay(session: Session, index: int) -> Replay:
     engine = Engine(workspace, then, vectors)
     with _threads(of.threads):
         fit = engine.fit_with(of.config.get("posterior"))
-        found = engine.candidates(fit)
+        # rounds of before there was any counted the whole batch
+        found = engine.candidates(fit, fitted_after=of.config.get("fitted_after"))
         probvlm = project_probvlm(workspace, then, vectors.space.fingerprint)
         state = with_score(probvlm, found.state, of.strategy)
         generator = torch.Generator().manual_seed(of.seed)

@@ -103,3 +103,15 @@ def test_what_was_decided_is_left_in_the_state() -> None:
     after = AcquisitionState(before.embeddings, before.logits, torch.tensor([0]), torch.tensor([0]), NONE)
     propose("herding", after, 2, torch.Generator().manual_seed(0))
     assert after.decided["doubt_covered"] > after.decided["covered"] > 0.05
+
+
+def test_a_reserve_begins_with_what_a_batch_would_be() -> None:
+    """Asked for 32 of which 8 are labeled before the next fit: a label's reach is that of 8."""
+    g = torch.Generator().manual_seed(2)
+    x = torch.nn.functional.normalize(torch.randn(300, 6, generator=g))
+    logits = GaussianLogits(3 * torch.randn(300, 4, generator=g), torch.full((300, 4), 0.1))
+    state = AcquisitionState(x, logits, NONE, NONE, NONE)
+    reserve = asked(replace(state, fitted_after=8), 32)
+    assert reserve[:8] == asked(state, 8)
+    assert reserve != asked(state, 32)
+    assert asked(replace(state, fitted_after=8), 4) == asked(state, 4)

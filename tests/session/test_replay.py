@@ -51,3 +51,13 @@ def test_images_that_came_since_are_told(rounds: Session, tmp_path) -> None:
 def test_a_round_that_is_not_there(rounds: Session) -> None:
     with pytest.raises(UserError, match="'colours' has no round 9; there are 0 to 4"):
         replay(rounds, 9)
+
+
+def test_a_round_says_how_many_labels_come_before_the_next_fit(session: Session) -> None:
+    batch = session.project.config.batch_size
+    session.propose()
+    session.propose(3)
+    first, second = session.store.rounds(session.project.id)[-2:]
+    assert (first.config["batch"], first.config["fitted_after"]) == (4 * batch, batch)
+    assert (second.config["batch"], second.config["fitted_after"]) == (3, 3)
+    assert replay(session, first.index).identical
