@@ -15,6 +15,7 @@ Chosen on the sets of docs/benchmarks.md (Calibration) and measured there.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -54,14 +55,39 @@ def choose_sharpness(
     centre. A group of far fewer classes than chance would give it is left out: labels that come sorted by class say
     nothing about images to come.
     """
+    found = predict_later(offset, gram, y, gains, centre_labels, start)
+    return 1.0 if found is None else _sharpest(found.logits, found.labels)
+
+
+@dataclass(frozen=True)
+class Later:
+    """Labels predicted from those before them."""
+
+    logits: Tensor  # [m,C] float64
+    labels: Tensor  # [m]
+    seen: Tensor  # [m] bool: the label's class had one before
+
+
+def predict_later(
+    offset: Tensor,
+    gram: Tensor,
+    y: Tensor,
+    gains: Tensor,
+    centre_labels: float | None,
+    start: Tensor | None = None,
+) -> Later | None:
+    """What the modes of the first labels say of the next ones, group by group; None where nothing can be asked.
+
+    Arguments as in `choose_sharpness`.
+    """
     n, classes = offset.shape
     first = max(round(_TRAIN * n), 1 if bool(offset.any()) else _TRAIN_BARE * classes)
     if first >= n:
-        return 1.0
+        return None
     cuts = sorted({first + round((n - first) * k / _BLOCKS) for k in range(_BLOCKS + 1)})
     count = torch.bincount(y, minlength=classes)
     begin = torch.zeros_like(offset) if start is None else start
-    logits, labels = [], []
+    logits, labels, seen = [], [], []
     for at, end in pairwise(cuts):
         if len(y[at:end].unique()) < _VARIED * float((1 - (1 - (end - at) / n) ** count).sum()):
             continue
@@ -69,7 +95,8 @@ def choose_sharpness(
         mode = find_mode(offset[:at], kernel[:at], y[:at], begin[:at], _TOLERANCE, gains)
         logits.append(offset[at:end] + (kernel[at:] @ mode.representer) * gains.square())
         labels.append(y[at:end])
-    return _sharpest(torch.cat(logits).double(), torch.cat(labels)) if logits else 1.0
+        seen.append(torch.isin(y[at:end], y[:at]))
+    return Later(torch.cat(logits).double(), torch.cat(labels), torch.cat(seen)) if logits else None
 
 
 def _sharpest(logits: Tensor, y: Tensor) -> float:

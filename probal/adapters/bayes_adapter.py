@@ -32,6 +32,7 @@ from probal.adapters._dual import Dual, factor
 from probal.adapters._gains import gains_of_variance, gains_of_zero_shot
 from probal.adapters._hyperparameters import Start, choose_hyperparameters, choose_temperature
 from probal.adapters._joint import draw_images, draw_weights
+from probal.adapters._restraint import restrained
 from probal.adapters._sharpness import choose_sharpness
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
@@ -237,9 +238,13 @@ class BayesAdapter:
             bool(prototypes.any()),
             _begin(start, labeled, y, prior),
         )
-        gram = amplitude * gram
         # float32 vectors are searched in float32, which halves the time; the factors need float64
-        offset, kernel, g = (each.to(x.dtype) for each in (scale * zero_shot, gram, gains))
+        offset, plain, g = (each.to(x.dtype) for each in (scale * zero_shot, labeled @ labeled.T, gains))
+        toward = _CENTRE_LABELS if self.centre else None
+        if self.amplitude is None and bool(prototypes.any()):
+            amplitude = restrained(offset, plain, amplitude, y, g, toward)
+        gram = amplitude * gram
+        kernel = gram.to(x.dtype)
         tolerance = _TOLERANCE if x.dtype == torch.float64 else _TOLERANCE_SINGLE
         mode = find_mode(offset, kernel, y, shift.to(x.dtype) / amplitude, tolerance, g)
         temperature = self.temperature
@@ -247,9 +252,7 @@ class BayesAdapter:
             temperature = choose_temperature(zero_shot, kernel, y, mode, g)
         sharpness = self.sharpness
         if sharpness is None:
-            plain = (amplitude * labeled @ labeled.T).to(x.dtype)
-            toward = _CENTRE_LABELS if self.centre else None
-            sharpness = choose_sharpness(offset, plain, y, g, toward, mode.representer)
+            sharpness = choose_sharpness(offset, amplitude * plain, y, g, toward, mode.representer)
         learned = amplitude * gains.square().unsqueeze(1) * (mode.representer.double().T @ moved)  # [C,D]
         return LaplacePosterior(
             weights=(sharpness * (scale * prototypes + learned)).to(x.dtype),

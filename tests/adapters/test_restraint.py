@@ -1,0 +1,94 @@
+"""Less amplitude where labels harm the classes that have none, and only there."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from probal.adapters import BayesAdapter
+from probal.adapters._restraint import restrained
+from probal.gaussian import GaussianEmbedding
+
+F64 = torch.float64
+
+
+def unit(x: Tensor) -> Tensor:
+    return x / x.norm(dim=1, keepdim=True)
+
+
+def many_classes(n: int, classes: int = 200, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """n labeled images and as many new ones of `classes` classes in a narrow cone, with good texts."""
+    g = torch.Generator().manual_seed(seed)
+    width = 48
+    centres = unit(
+        1.5 * torch.randn(1, width, generator=g, dtype=F64)
+        + torch.randn(classes, width, generator=g, dtype=F64)
+    )
+    texts = unit(centres + 0.05 * torch.randn(classes, width, generator=g, dtype=F64))
+    y = torch.randint(classes, (2 * n,), generator=g)
+    x = unit(centres[y] + 0.12 * torch.randn(2 * n, width, generator=g, dtype=F64))
+    return x[:n], y[:n], x[n:], y[n:], texts
+
+
+def scored(x: Tensor, y: Tensor, texts: Tensor, amplitude: float, scale: float = 40.0) -> float:
+    return restrained(scale * x @ texts.T, x @ x.T, amplitude, y, torch.ones(len(texts), dtype=F64), 4.0)
+
+
+def test_an_amplitude_that_harms_images_to_come_is_lowered() -> None:
+    x, y, new, truth, texts = many_classes(150)
+    assert len(y.unique()) < 0.6 * len(texts)
+    kept = scored(x, y, texts, 5000.0)
+    assert kept <= 5000.0 / 4
+    prior = GaussianEmbedding(texts)
+
+    def loss(amplitude: float) -> float:
+        adapter = BayesAdapter(40.0, fit_scale=False, amplitude=amplitude, sharpness=1.0)
+        logits = adapter.fit(x, y, prior).logits(new).mean
+        return float(torch.nn.functional.cross_entropy(logits, truth))
+
+    assert loss(kept) < loss(5000.0) - 0.05
+
+
+def test_a_small_amplitude_is_left_alone() -> None:
+    x, y, _, _, texts = many_classes(150)
+    assert scored(x, y, texts, 1e-3) == 1e-3
+
+
+def test_where_every_class_has_a_label_nothing_is_restrained() -> None:
+    x, y, _, _, texts = many_classes(150)
+    seen = y.unique()
+    place = torch.full((len(texts),), -1).scatter(0, seen, torch.arange(len(seen)))
+    assert scored(x, place[y], texts[seen], 5000.0) == 5000.0
+
+
+def test_few_labels_cannot_tell() -> None:
+    x, y, _, _, texts = many_classes(80)  # 60 of them are predicted
+    assert scored(x, y, texts, 5000.0) == 5000.0
+    assert scored(x[:0], y[:0], texts, 5000.0) == 5000.0
+
+
+def test_one_label_a_class_in_order_is_still_learned_from() -> None:
+    """All classes but one have a label: later labels are of classes without an earlier one, new images are not."""
+    x, y, _, _, texts = many_classes(2000)
+    first = torch.stack([(y == c).nonzero()[0, 0] for c in range(len(texts) - 1)])
+    assert scored(x[first], y[first], texts, 100.0) == 100.0
+
+
+@pytest.mark.parametrize("given", [None, 5000.0])
+def test_the_adapter_asks_unless_the_amplitude_is_given(
+    monkeypatch: pytest.MonkeyPatch, given: float | None
+) -> None:
+    asked = []
+
+    def watched(offset: Tensor, plain: Tensor, amplitude: float, *_: object) -> float:
+        asked.append(amplitude)
+        return amplitude / 16
+
+    monkeypatch.setattr("probal.adapters.bayes_adapter.restrained", watched)
+    x, y, _, _, texts = many_classes(150)
+    found = BayesAdapter(40.0, amplitude=given).fit(x, y, GaussianEmbedding(texts))
+    assert found.amplitude == pytest.approx(5000.0 if given else asked[0] / 16)
+    assert len(asked) == (0 if given else 1)
+    BayesAdapter(40.0).fit(x, y, GaussianEmbedding(torch.zeros_like(texts)))
+    assert len(asked) == (0 if given else 1)
