@@ -105,11 +105,12 @@ def plan_lines(name: str, plan: FinishPlan) -> list[str]:
         if takes := plan.what_it_takes():
             lines.append(f"{takes} Or ask for a lower --precision or --confidence.")
         return lines
+    # as the page has it: the probabilities' own sum is too cautious after labels chosen for their doubt
+    likely = len(plan.labels) * found.audit_wrong / max(found.audit_kept, 1)
     lines = [
         f"The model may label {len(plan.labels):,} of the {total:,} images that are left: at least "
         f"{percent(found.precision)} of these labels are right, with a confidence of {found.level:.0%}.",
-        f"Wrong among them: about {plan.expected_wrong:.1f} by the model's own account, "
-        f"at most {found.most_wrong:,}. "
+        f"Wrong among them: about {likely:.0f} if as many as among the tested images, at most {found.most_wrong:,}. "
         f"Tested on {found.audit_kept} audit images as sure as these, {found.audit_wrong} of them wrong.",
         f"{left:,} images are left to people" + (":" if left else "."),
     ]

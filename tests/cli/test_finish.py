@@ -29,7 +29,7 @@ def test_what_is_certified_is_told_in_numbers():
     assert "95%" in lines
     assert "95.0%" not in lines
     assert "confidence of 90%" in lines
-    assert "about 3.2" in lines
+    assert "about 2 if as many as among the tested images" in lines  # 200 · 1 / 80
     assert "at most 9" in lines
     assert "12 images are left to people" in lines
     assert "200.png  (red 90%?)" in lines
