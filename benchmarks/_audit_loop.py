@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from probal.acquisition import AcquisitionState, propose, uncertainty
-from probal.adapters import Adapter, load_adapter
+from probal.adapters import Adapter, BayesAdapter, load_adapter
 from probal.adapters.base import AdapterPosterior
 from probal.evaluation import audit_size, certify, draw_audit, stopping_advice
 from probal.evaluation.neighbourhood import nearest, with_neighbours
@@ -26,6 +26,9 @@ from probal.session.space import unit_rows
 
 PRECISIONS = (0.9, 0.95, 0.98)
 AUDIT_EVERY = 5
+FIXED = "bayes-fixed"
+"""BayesAdapter with its hyperparameters held: a quarter of the time, and what is promised of the audit is promised of
+any model."""
 _NOISE = {"synthetic": (0.8, 1.6), "easy": (0.5, 0.8)}
 """Deviations of clear and of blurred images about their class."""
 
@@ -50,10 +53,16 @@ class Setting:
     """Labels, audit included."""
     batch: int
     adapter: str = "bayes"
+    """An adapter's id, or FIXED."""
 
     @property
     def name(self) -> str:
         return f"{self.world}-{self.strategy}-{self.pool}-audit{self.audit:g}-{self.adapter}"
+
+    def make_adapter(self, scale: float) -> Adapter:
+        if self.adapter == FIXED:
+            return BayesAdapter(scale, fit_scale=False, amplitude=128.0, temperature=1e-3, sharpness=1.0)
+        return load_adapter(self.adapter, scale)
 
 
 def world(name: str, data: Path | None) -> World:
@@ -86,7 +95,7 @@ def replicate(of: World, setting: Setting, seed: int) -> dict[str, Any]:
     x, y = torch.tensor(of.x[inside]), torch.tensor(of.y[inside])
     fresh_x, fresh_y = torch.tensor(of.x[outside]), torch.tensor(of.y[outside])
     prior = GaussianEmbedding(torch.tensor(of.prototypes))
-    adapter = load_adapter(setting.adapter, of.scale)
+    adapter = setting.make_adapter(of.scale)
     drawn = draw_audit(map(str, range(setting.pool)), audit_size(setting.pool, setting.audit), seed)
     audit = torch.tensor([int(name) for name in drawn])
     is_pool = torch.ones(setting.pool, dtype=torch.bool)

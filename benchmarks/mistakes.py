@@ -27,7 +27,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from benchmarks import _mistakes_loop as loops
-from benchmarks._mistakes_figure import Line, Panel, draw
+from benchmarks._panels import Line, Panel, draw
 from benchmarks.options import options, told
 from benchmarks.sets import load_sets
 from probal.simulate import Source

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import _mistakes_loop as loops
-from benchmarks._mistakes_figure import Line, Panel, draw
+from benchmarks._panels import Line, Panel, draw
 from probal.simulate import Source
 
 

@@ -1,4 +1,4 @@
-"""Accuracy over answers in panels, each line with its interval over seeds, as one SVG."""
+"""Accuracy over labels in panels, each line with its interval over seeds, as one SVG."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ class Line:
 class Panel:
     title: str
     lines: list[Line]
+    x_title: str = "answers"
+    bottom: float = 0.0
+    """Accuracy where the vertical axis begins; it ends at 1."""
 
 
 def draw(panels: list[Panel], to: Path) -> None:
@@ -45,18 +48,21 @@ def _panel(panel: Panel) -> list[str]:
     end = max(line.x[-1] for line in panel.lines)
 
     def at(x: float, y: float) -> str:
-        return f"{LEFT + across * x / end:.1f},{TOP + up * (1 - min(max(y, 0.0), 1.0)):.1f}"
+        share = (min(max(y, panel.bottom), 1.0) - panel.bottom) / (1 - panel.bottom)
+        return f"{LEFT + across * x / end:.1f},{TOP + up * (1 - share):.1f}"
 
     parts = [f'<text x="{LEFT}" y="18" font-weight="bold">{escape(panel.title)}</text>']
     for step in range(6):
-        y = TOP + up * (1 - step / 5)
+        y, each = TOP + up * (1 - step / 5), round(100 * (panel.bottom + (1 - panel.bottom) * step / 5), 1)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDE - 12}" stroke="#ddd"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{20 * step} %</text>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{each:g} %</text>')
     for step in range(5):
         x = end * step / 4
         place = at(x, 0).split(",")[0]
         parts.append(f'<text x="{place}" y="{HIGH - BOTTOM + 14}" text-anchor="middle">{x:.0f}</text>')
-    parts.append(f'<text x="{LEFT + across / 2}" y="{HIGH - 6}" text-anchor="middle">answers</text>')
+    parts.append(
+        f'<text x="{LEFT + across / 2}" y="{HIGH - 6}" text-anchor="middle">{escape(panel.x_title)}</text>'
+    )
     for k, line in enumerate(panel.lines):
         colour = COLOURS[k % len(COLOURS)]
         band = [at(x, y) for x, y in zip(line.x, line.high, strict=True)]

@@ -1,0 +1,151 @@
+"""What do labels that a strategy chose say about the amplitude? Against what the measuring images would have.
+
+    python -m benchmarks.chosen_labels --data DIR --out results/chosen_labels [--sets openclipart clothing]
+        [--seeds 4] [--labels 100 200] [--strategies auto random]
+
+The labels of the loop, in its batches. On them a grid of amplitudes κ, at the scale that the adapter fits, nothing
+sharpened: the κ that leave-one-out likes best, without a hyperprior; the same with each label counted by the share of
+the pool that lies nearest to it (importance weights by nearest neighbours; Loog 2012, doi 10.1109/MLSP.2012.6349714);
+that of labels predicted from earlier ones; and that of the measuring images. With each its debiased ECE and
+accuracy. Markdown, and OUT.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+from torch import Tensor
+
+from benchmarks.options import options, told
+from benchmarks.sets import load_sets
+from probal.acquisition import AcquisitionState, find_strategy, uncertainty
+from probal.adapters import AdapterPosterior
+from probal.adapters._hyperparameters import leave_one_out, question_weights
+from probal.adapters._sharpness import predict_later
+from probal.adapters._softmax_gp import find_mode
+from probal.adapters.bayes_adapter import _CENTRE_LABELS, BayesAdapter
+from probal.evaluation.metrics import debiased_ece, nll
+from probal.gaussian import GaussianEmbedding
+from probal.random import torch_generator
+from probal.simulate import Source, split
+from probal.simulate.compare import estimate
+from probal.simulate.task import Task
+from probal.threads import single_thread
+
+AMPLITUDES = tuple(2.0**k for k in range(0, 11))
+JUDGES = ("leave-one-out", "by share of the pool", "earlier labels", "measuring images")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One judge's choice."""
+
+    amplitude: float
+    ece: float
+    accuracy: float
+
+
+def labeled(task: Task, strategy: str, batch: int, budget: int, seed: int) -> Tensor:
+    """Rows of the pool in the order in which the loop labels them, [budget]."""
+    x, y = torch.from_numpy(task.pool_x), torch.from_numpy(task.pool_y)
+    prior, adapter = GaussianEmbedding(torch.from_numpy(task.prototypes)), BayesAdapter(task.scale)
+    rows = torch.empty(0, dtype=torch.int64)
+    posterior: AdapterPosterior | None = None
+    while len(rows) < budget:
+        start = None if posterior is None else posterior.tensors()
+        posterior = adapter.fit(x[rows], y[rows], prior, start)
+        state = AcquisitionState(x, posterior.logits(x), rows, y[rows], rows[:0], posterior.joint)
+        chosen = find_strategy(strategy)(state, batch, torch_generator(seed, strategy, len(rows)))
+        rows = torch.cat([rows, torch.tensor([choice.row for choice in chosen])])
+    return rows
+
+
+def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
+    """Every judge's amplitude on these labels, rows [n], and how the model fares with it."""
+    pool, x = torch.from_numpy(task.pool_x), torch.from_numpy(task.pool_x)[rows]
+    y, prior = torch.from_numpy(task.pool_y)[rows], GaussianEmbedding(torch.from_numpy(task.prototypes))
+    scale = BayesAdapter(task.scale).fit(x, y, prior).scale
+    exact, ones = x.double(), torch.ones(len(task.prototypes), dtype=torch.float64)
+    offset = scale * exact @ prior.mean.double().T
+    moved = exact - exact.sum(0) / (len(exact) + _CENTRE_LABELS)
+    asked = question_weights(offset, y).double()
+    share = torch.bincount((pool @ x.T).argmax(1), minlength=len(rows)).double()
+    scores: dict[str, list[float]] = defaultdict(list)
+    fares = []
+    for amplitude in AMPLITUDES:
+        gram = amplitude * moved @ moved.T
+        left_out = leave_one_out(gram, y, find_mode(offset, gram, y), ones)
+        scores["leave-one-out"].append(float(asked @ left_out))
+        scores["by share of the pool"].append(float((asked * share) @ left_out))
+        later = predict_later(offset, amplitude * exact @ exact.T, y, ones, _CENTRE_LABELS)
+        if later is not None:
+            found = torch.log_softmax(later.logits, 1).gather(1, later.labels.unsqueeze(1))
+            scores["earlier labels"].append(float(found.sum()))
+        fixed = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, sharpness=1.0).fit(x, y, prior)
+        probs = uncertainty(fixed.logits(torch.from_numpy(task.eval_x))).predictive.numpy()
+        scores["measuring images"].append(-nll(probs, task.eval_y))
+        right = float((probs.argmax(1) == task.eval_y).mean())
+        fares.append(Judged(amplitude, debiased_ece(probs, task.eval_y), right))
+    return {name: fares[int(np.argmax(scores[name]))] for name in JUDGES if scores[name]}
+
+
+def one(
+    source: Source, strategy: str, batch: int, sizes: list[int], seed: int
+) -> dict[int, dict[str, Judged]]:
+    """Number of labels -> judges."""
+    with single_thread():
+        task = split(source, seed)
+        rows = labeled(task, strategy, batch, max(sizes), seed)
+        return {size: judge(task, rows[:size]) for size in sizes}
+
+
+def main() -> None:
+    parser = options(__doc__, 4, ["openclipart", "clothing"])
+    parser.add_argument("--labels", type=int, nargs="+", default=[100, 200])
+    parser.add_argument("--strategies", nargs="+", default=["auto", "random"])
+    arguments = parser.parse_args()
+    plan = [
+        (each, source, strategy, seed)
+        for each, source in load_sets(arguments.sets, arguments.data)
+        for strategy in arguments.strategies
+        for seed in range(arguments.seeds)
+    ]
+    done = Parallel(n_jobs=arguments.jobs or 1)(
+        delayed(one)(source, strategy, each.batch_size, arguments.labels, seed)
+        for each, source, strategy, seed in plan
+    )
+    table: dict[tuple[str, int, str, str], list[Judged]] = defaultdict(list)
+    for (each, _, strategy, _), by_size in zip(plan, done, strict=True):
+        for size, judges in by_size.items():
+            for name, judged in judges.items():
+                table[each.name, size, strategy, name].append(judged)
+    lines = ["| set | labels | judge | κ | debiased ECE, % | accuracy, % |", "|---|---|---|---|---|---|"]
+    for (name, size, strategy, by), found in table.items():
+        middle = 2 ** float(np.mean([np.log2(judged.amplitude) for judged in found]))
+        cells = [
+            _cell([100 * judged.ece for judged in found]),
+            _cell([100 * judged.accuracy for judged in found]),
+        ]
+        lines.append(f"| {name} | {size} {strategy} | {by} | {middle:.0f} | {' | '.join(cells)} |")
+    print("\n".join(lines))
+    kept = [
+        dict(zip(("set", "labels", "strategy", "judge"), key, strict=True))
+        | {"seeds": [vars(judged) for judged in found]}
+        for key, found in table.items()
+    ]
+    arguments.out.with_suffix(".json").write_text(json.dumps(kept, indent=1), "utf-8")
+
+
+def _cell(values: list[float]) -> str:
+    found = estimate(values)
+    half = "" if found.high is None else f" ± {found.high - found.mean:.1f}"
+    return f"{found.mean:.1f}{half}"
+
+
+if __name__ == "__main__":
+    told(main)
