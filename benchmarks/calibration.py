@@ -1,61 +1,93 @@
 """Calibration while labels are chosen: what each way to set BayesAdapter's sharpness gives on the same labels.
 
-    python -m benchmarks.calibration --data DIR [--sets digits food10] [--seeds 2]
+    python -m benchmarks.calibration --data DIR --out results/calibration [--sets digits food10] [--seeds 20]
 
 `auto` and random sampling choose the labels, with the adapter as it is; every second round each way is fitted on
 them and measured on the measuring images and on what is left of the pool. `mode` is the maximum a posteriori with
 scale and amplitude by leave-one-out and no covariance, `left out` multiplies its logits by the factor that is
 likeliest for the labels left out one at a time, `earlier` is the adapter's own way, `best` is the factor likeliest
-for the measuring labels, which nobody has. Cells are debiased ECE in percent / NLL, means over rounds and seeds.
+for the measuring labels, which nobody has. Cells are debiased ECE in percent / NLL, means over rounds, ± 95 % over
+seeds; the last column is paired. Every seed: OUT.json.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, cpu_count, delayed
 from torch import Tensor
 
-from benchmarks.sets import SETS, load_sets
+from benchmarks.options import options, told
+from benchmarks.sets import load_sets
 from probal.adapters import BayesAdapter
 from probal.adapters._hyperparameters import cavity
 from probal.adapters._softmax_gp import find_mode
 from probal.evaluation import debiased_ece, nll
 from probal.gaussian import GaussianEmbedding
-from probal.simulate import split
+from probal.simulate import Source, split
+from probal.simulate.compare import estimate
 from probal.simulate.learner import Round
 from probal.simulate.own import AdapterLearner
 from probal.simulate.task import Task
+from probal.threads import single_thread
 
 WAYS = ("mode", "left out", "earlier", "best")
 _FACTORS = torch.exp(torch.linspace(-1.2, 1.6, 57))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--sets", nargs="+", default=["digits", "food10", "cifar10"], choices=list(SETS))
-    parser.add_argument("--seeds", type=int, default=2)
+    parser = options(__doc__, 20, ["digits", "food10", "cifar10"])
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    print(f"| set | labels | measured on | {' | '.join(WAYS)} |\n|{'---|' * (len(WAYS) + 3)}")
-    for each, source in load_sets(arguments.sets, arguments.data):
-        for strategy in ("auto", "random"):
-            cells: dict[str, list[list[tuple[float, float]]]] = defaultdict(list)
-            for seed in range(arguments.seeds):
-                task = split(source, seed)
-                for rows in labels_of(task, strategy, each.batch_size, each.budget, seed)[1::2]:
-                    for images, found in measure(task, rows).items():
-                        cells[images].append(found)
-            for images, found in cells.items():
-                means = np.mean(found, axis=0)
-                told = " | ".join(f"{100 * error:.1f} / {loss:.3f}" for error, loss in means)
-                print(f"| {each.name} | {strategy} | {images} | {told} |", flush=True)
+    plan = [
+        (each, source, strategy, seed)
+        for each, source in load_sets(arguments.sets, arguments.data)
+        for strategy in ("auto", "random")
+        for seed in range(arguments.seeds)
+    ]
+    jobs = min(arguments.jobs or cpu_count(), cpu_count())
+    done = Parallel(n_jobs=jobs)(
+        delayed(one_seed)(source, strategy, each.batch_size, each.budget, seed)
+        for each, source, strategy, seed in plan
+    )
+    found: dict[tuple[str, str, str], list[np.ndarray]] = defaultdict(list)
+    for (each, _, strategy, _), places in zip(plan, done, strict=True):
+        for images, means in places.items():
+            found[each.name, strategy, images].append(means)
+    print(
+        f"| set | labels | measured on | {' | '.join(WAYS)} | earlier − mode |\n|{'---|' * (len(WAYS) + 4)}"
+    )
+    for key, seeds in found.items():
+        error, loss = np.moveaxis(np.array(seeds), 2, 0)  # [seeds, ways] each
+        cells = [_cell(error[:, k], loss[:, k]) for k in range(len(WAYS))]
+        mode, own = WAYS.index("mode"), WAYS.index("earlier")
+        cells.append(_cell(error[:, own] - error[:, mode], loss[:, own] - loss[:, mode]))
+        print(f"| {' | '.join([*key, *cells])} |")
+    kept = [
+        dict(zip(("set", "labels", "measured on"), key, strict=True))
+        | {way: np.array(seeds)[:, k].tolist() for k, way in enumerate(WAYS)}
+        for key, seeds in found.items()
+    ]
+    arguments.out.with_suffix(".json").write_text(json.dumps(kept), "utf-8")
+
+
+def _cell(error: np.ndarray, loss: np.ndarray) -> str:
+    def told(values: np.ndarray, digits: int) -> str:
+        found = estimate(values)
+        half = "" if found.high is None else f" ± {found.high - found.mean:.{digits}f}"
+        return f"{found.mean:.{digits}f}{half}"
+
+    return f"{told(100 * error, 1)} / {told(loss, 3)}"
+
+
+def one_seed(source: Source, strategy: str, batch: int, budget: int, seed: int) -> dict[str, np.ndarray]:
+    """Debiased ECE and NLL of every way [ways, 2], means over every second round, by where they are measured."""
+    with single_thread():
+        task = split(source, seed)
+        rounds = [measure(task, rows) for rows in labels_of(task, strategy, batch, budget, seed)[1::2]]
+        return {images: np.mean([each[images] for each in rounds], axis=0) for images in rounds[0]}
 
 
 def labels_of(task: Task, strategy: str, batch: int, budget: int, seed: int) -> list[np.ndarray]:
@@ -119,4 +151,4 @@ def likeliest(logits: Tensor, y: Tensor) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    told(main)
