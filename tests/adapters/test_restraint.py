@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from probal.adapters import BayesAdapter
 from probal.adapters._restraint import restrained
+from probal.adapters._sharpness import predict_later
 from probal.gaussian import GaussianEmbedding
 
 F64 = torch.float64
@@ -40,14 +43,47 @@ def test_an_amplitude_that_harms_images_to_come_is_lowered() -> None:
     assert len(y.unique()) < 0.6 * len(texts)
     kept = scored(x, y, texts, 5000.0)
     assert kept <= 5000.0 / 4
-    prior = GaussianEmbedding(texts)
+    assert loss(x, y, new, truth, texts, kept) < loss(x, y, new, truth, texts, 5000.0) - 0.05
 
-    def loss(amplitude: float) -> float:
-        adapter = BayesAdapter(40.0, fit_scale=False, amplitude=amplitude, sharpness=1.0)
-        logits = adapter.fit(x, y, prior).logits(new).mean
-        return float(torch.nn.functional.cross_entropy(logits, truth))
 
-    assert loss(kept) < loss(5000.0) - 0.05
+def loss(x: Tensor, y: Tensor, new: Tensor, truth: Tensor, texts: Tensor, amplitude: float) -> float:
+    """Of new images, in nats."""
+    adapter = BayesAdapter(40.0, fit_scale=False, amplitude=amplitude, sharpness=1.0)
+    logits = adapter.fit(x, y, GaussianEmbedding(texts)).logits(new).mean
+    return float(torch.nn.functional.cross_entropy(logits, truth))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_kept_is_nearly_as_good_as_the_best(seed: int) -> None:
+    x, y, new, truth, texts = many_classes(150, seed=seed)
+    kept = scored(x, y, texts, 5000.0)
+    losses = {5000.0 / 2**k: loss(x, y, new, truth, texts, 5000.0 / 2**k) for k in range(15)}
+    best = min(losses, key=lambda amplitude: losses[amplitude])
+    assert kept <= 4 * best
+    assert losses[kept] < losses[best] + 0.04
+
+
+def test_it_is_the_smallest_within_a_standard_error_of_the_best() -> None:
+    x, y, _, _, texts = many_classes(150)
+    offset, ones = 40 * x @ texts.T, torch.ones(len(texts), dtype=F64)
+    unseen = 1 - len(y.unique()) / len(texts)
+    found = [predict_later(offset, 5000 / 2**k * x @ x.T, y, ones, 4.0) for k in range(15)]
+    rows = []
+    for each in found:
+        assert each is not None
+        right = torch.log_softmax(each.logits, 1)[torch.arange(len(each.labels)), each.labels]
+        new = ~each.seen
+        assert int(new.sum()) > unseen * len(new), "new ones are more than their share, and weigh less"
+        rows.append(torch.where(new, unseen * len(new) / int(new.sum()) * right, right))
+    kept = scored(x, y, texts, 5000.0)
+    at = round(math.log2(5000.0 / kept))
+    best = max(rows[: at + 2], key=lambda row: float(row.sum()))
+
+    def errors_away(row: Tensor) -> float:
+        off = best - row
+        return float(off.mean() / (off.std() / len(off) ** 0.5)) if bool(off.any()) else 0.0
+
+    assert errors_away(rows[at]) <= min(1.0, 2 * unseen) < errors_away(rows[at + 1])
 
 
 def test_a_small_amplitude_is_left_alone() -> None:
