@@ -6,8 +6,8 @@
 The labels of the loop, in its batches. On them a grid of amplitudes κ, at the scale that the adapter fits, nothing
 sharpened: the κ that leave-one-out likes best, without a hyperprior; the same with each label counted by the share of
 the pool that lies nearest to it (importance weights by nearest neighbours; Loog 2012, doi 10.1109/MLSP.2012.6349714);
-that of labels predicted from earlier ones; and that of the measuring images. With each its debiased ECE and
-accuracy. Markdown, and OUT.json.
+that of labels predicted from earlier ones; and that of the measuring images. Cells are κ / debiased ECE / accuracy,
+the latter in percent. Markdown, and OUT.json with every seed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,32 +120,42 @@ def main() -> None:
         delayed(one)(source, strategy, each.batch_size, arguments.labels, seed)
         for each, source, strategy, seed in plan
     )
-    table: dict[tuple[str, int, str, str], list[Judged]] = defaultdict(list)
+    table: dict[tuple[str, int, str], dict[str, list[Judged]]] = defaultdict(lambda: defaultdict(list))
     for (each, _, strategy, _), by_size in zip(plan, done, strict=True):
         for size, judges in by_size.items():
             for name, judged in judges.items():
-                table[each.name, size, strategy, name].append(judged)
-    lines = ["| set | labels | judge | κ | debiased ECE, % | accuracy, % |", "|---|---|---|---|---|---|"]
-    for (name, size, strategy, by), found in table.items():
-        middle = 2 ** float(np.mean([np.log2(judged.amplitude) for judged in found]))
-        cells = [
-            _cell([100 * judged.ece for judged in found]),
-            _cell([100 * judged.accuracy for judged in found]),
-        ]
-        lines.append(f"| {name} | {size} {strategy} | {by} | {middle:.0f} | {' | '.join(cells)} |")
-    print("\n".join(lines))
+                table[each.name, size, strategy][name].append(judged)
     kept = [
-        dict(zip(("set", "labels", "strategy", "judge"), key, strict=True))
-        | {"seeds": [vars(judged) for judged in found]}
-        for key, found in table.items()
+        {
+            "set": name,
+            "labels": size,
+            "strategy": strategy,
+            "judges": {by: [vars(judged) for judged in found] for by, found in judges.items()},
+        }
+        for (name, size, strategy), judges in table.items()
     ]
     arguments.out.with_suffix(".json").write_text(json.dumps(kept, indent=1), "utf-8")
+    print(markdown(kept))
 
 
-def _cell(values: list[float]) -> str:
-    found = estimate(values)
-    half = "" if found.high is None else f" ± {found.high - found.mean:.1f}"
-    return f"{found.mean:.1f}{half}"
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """Rows of OUT.json as a table: κ (geometric mean), debiased ECE and accuracy in percent, ± 95 % over seeds."""
+    lines = [f"| set | labels | {' | '.join(JUDGES)} |", f"|---|---|{'---|' * len(JUDGES)}"]
+    for row in rows:
+        cells = [_cell(row["judges"].get(name, [])) for name in JUDGES]
+        lines.append(f"| {row['set']} | {row['labels']} {row['strategy']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(found: list[dict[str, float]]) -> str:
+    if not found:
+        return "–"
+    middle = 2 ** float(np.mean([np.log2(each["amplitude"]) for each in found]))
+    parts = [f"{middle:.0f}"]
+    for name in ("ece", "accuracy"):
+        mean = estimate([100 * each[name] for each in found])
+        parts.append(f"{mean.mean:.1f}" + ("" if mean.high is None else f" ± {mean.high - mean.mean:.1f}"))
+    return " / ".join(parts)
 
 
 if __name__ == "__main__":
