@@ -1,7 +1,7 @@
 """Accuracy over labels of every set that was measured: `auto`, random sampling and the best peer, as one SVG.
 
     python -m benchmarks.learning_curves [--runs benchmarks/results/label_ratio.parquet …]
-        [--svg docs/images/learning_curves.svg]
+        [--sets food10 digits pets openclipart] [--svg docs/images/learning_curves.svg]
 
 Draws what `python -m benchmarks.label_ratio` and `python -m benchmarks.peers.run` wrote, `OUT.parquet` of the one and
 what became of the other's runs; nothing is run again. The line is the mean over seeds, the band Student's 95 %
@@ -26,8 +26,8 @@ RESULTS = Path(__file__).parent / "results"
 RUNS = (RESULTS / "label_ratio.parquet", RESULTS / "peers.parquet")
 SVG = Path(__file__).parents[1] / "docs" / "images" / "learning_curves.svg"
 OWN = ("auto", "random")
-STEP = 0.2
-"""The axis begins at a multiple of this below the lowest mean, at 0.8 or below."""
+STEP, ROOM = 0.2, 0.02
+"""The axis begins at a multiple of STEP, at least ROOM below the lowest mean, at 0.8 or below."""
 
 
 def panel(name: str, runs: pd.DataFrame) -> Panel:
@@ -36,7 +36,7 @@ def panel(name: str, runs: pd.DataFrame) -> Panel:
     peers = {peer: _area(each) for peer, each in runs.groupby("strategy") if peer not in OWN}
     kept += [max(peers, key=lambda peer: peers[peer])] if peers else []
     lines = [_line(strategy, runs[runs["strategy"] == strategy]) for strategy in kept]
-    lowest = min(min(line.mean) for line in lines)
+    lowest = max(0.0, min(min(line.mean) for line in lines) - ROOM)
     seeds = runs[runs["strategy"] == kept[0]]["seed"].nunique()
     return Panel(
         f"{name} · {seeds} seeds", lines, "labels", bottom=min(0.8, STEP * math.floor(lowest / STEP))
@@ -69,14 +69,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=Path, nargs="+", default=list(RUNS))
+    parser.add_argument("--sets", nargs="+", metavar="SET", help="all that were run if left out")
     parser.add_argument("--svg", type=Path, default=SVG)
     arguments = parser.parse_args()
     missing = [str(path) for path in arguments.runs if not path.exists()]
     if missing:
         raise UserError(f"{missing[0]} is not there; `python -m benchmarks.label_ratio` writes such a file")
     runs = pd.concat([pd.read_parquet(path) for path in arguments.runs])
-    draw([panel(str(name), each) for name, each in runs.groupby("source", sort=False)], arguments.svg)
-    print(f"Drew {runs['source'].nunique()} sets to {arguments.svg}.")
+    by_set = {str(name): each for name, each in runs.groupby("source", sort=False)}
+    chosen = arguments.sets or list(by_set)
+    unknown = [name for name in chosen if name not in by_set]
+    if unknown:
+        raise UserError(f"no runs of '{unknown[0]}'; there are those of {', '.join(by_set)}")
+    draw([panel(name, by_set[name]) for name in chosen], arguments.svg)
+    print(f"Drew {len(chosen)} sets to {arguments.svg}.")
 
 
 if __name__ == "__main__":

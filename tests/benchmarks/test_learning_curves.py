@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -55,3 +56,10 @@ def test_every_set_becomes_a_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     text = to.read_text("utf-8")
     assert "a &amp; b · 2 seeds" in text
     assert text.count("<polyline") == 6
+
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--sets", "a & b"])
+    main()
+    assert to.read_text("utf-8").count("<polyline") == 3
+    monkeypatch.setattr("sys.argv", [*sys.argv[:-1], "c"])
+    with pytest.raises(UserError, match="no runs of 'c'; there are those of set, a & b"):
+        main()
