@@ -12,6 +12,9 @@ from probal.errors import UserError
 from probal.probvlm.model import ProbVLM
 from probal.probvlm.uses import retrieval_spread
 
+_SAME = 1e-10
+"""Variance over the mean square of an embedding below which rounding explains it: rows of a batch differ by that."""
+
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
@@ -55,8 +58,9 @@ def rank_encoders(candidates: Mapping[str, Candidate], seed: int) -> tuple[Ranke
         generator = torch.Generator().manual_seed(seed)
         spread = retrieval_spread(each.model, each.images, each.texts, generator).double()
         embedding = each.model.embed_images(each.images, generator)
-        signal = float(embedding.mean.double().var(0).sum())
-        if signal <= 0:
+        mean = embedding.mean.double()
+        signal = float(mean.var(0).sum())
+        if signal <= _SAME * float(mean.square().sum(1).mean()):
             raise UserError(f"encoder {name} gives every image of the pool the same embedding")
         noise = float((embedding.aleatoric + embedding.epistemic).double().sum(1).mean())
         error = float(spread.std()) / len(spread) ** 0.5
