@@ -27,7 +27,7 @@ from probal.session.space import unit_rows
 PRECISIONS = (0.9, 0.95, 0.98)
 AUDIT_EVERY = 5
 FIXED = "bayes-fixed"
-"""BayesAdapter with its hyperparameters held: a quarter of the time, and what is promised of the audit is promised of
+"""BayesAdapter with its hyperparameters held: a third of the time, and what is promised of the audit is promised of
 any model."""
 _NOISE = {"synthetic": (0.8, 1.6), "easy": (0.5, 0.8)}
 """Deviations of clear and of blurred images about their class."""

@@ -22,17 +22,16 @@ import torch
 from joblib import Parallel, delayed
 from torch import Tensor
 
+from benchmarks.calibration import labels_of
 from benchmarks.options import options, told
 from benchmarks.sets import load_sets
-from probal.acquisition import AcquisitionState, find_strategy, uncertainty
-from probal.adapters import AdapterPosterior
+from probal.acquisition import uncertainty
 from probal.adapters._hyperparameters import leave_one_out, question_weights
 from probal.adapters._sharpness import predict_later
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.bayes_adapter import _CENTRE_LABELS, BayesAdapter
 from probal.evaluation.metrics import debiased_ece, nll
 from probal.gaussian import GaussianEmbedding
-from probal.random import torch_generator
 from probal.simulate import Source, split
 from probal.simulate.compare import estimate
 from probal.simulate.task import Task
@@ -49,21 +48,6 @@ class Judged:
     amplitude: float
     ece: float
     accuracy: float
-
-
-def labeled(task: Task, strategy: str, batch: int, budget: int, seed: int) -> Tensor:
-    """Rows of the pool in the order in which the loop labels them, [budget]."""
-    x, y = torch.from_numpy(task.pool_x), torch.from_numpy(task.pool_y)
-    prior, adapter = GaussianEmbedding(torch.from_numpy(task.prototypes)), BayesAdapter(task.scale)
-    rows = torch.empty(0, dtype=torch.int64)
-    posterior: AdapterPosterior | None = None
-    while len(rows) < budget:
-        start = None if posterior is None else posterior.tensors()
-        posterior = adapter.fit(x[rows], y[rows], prior, start)
-        state = AcquisitionState(x, posterior.logits(x), rows, y[rows], rows[:0], posterior.joint)
-        chosen = find_strategy(strategy)(state, batch, torch_generator(seed, strategy, len(rows)))
-        rows = torch.cat([rows, torch.tensor([choice.row for choice in chosen])])
-    return rows
 
 
 def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
@@ -101,7 +85,7 @@ def one(
     """Number of labels -> judges."""
     with single_thread():
         task = split(source, seed)
-        rows = labeled(task, strategy, batch, max(sizes), seed)
+        rows = torch.from_numpy(labels_of(task, strategy, batch, max(sizes), seed)[-1])
         return {size: judge(task, rows[:size]) for size in sizes}
 
 
