@@ -40,6 +40,7 @@ PARTS = {
     "choose_hyperparameters": "search for scale and amplitude",
     "find_mode": "mode",
     "choose_temperature": "temperature",
+    "compromise": "amplitude by later labels",
     "choose_sharpness": "sharpness",
     "factor": "factor",
 }

@@ -27,7 +27,7 @@ from benchmarks.options import options, told
 from benchmarks.sets import load_sets
 from probal.acquisition import uncertainty
 from probal.adapters._hyperparameters import leave_one_out, question_weights
-from probal.adapters._sharpness import predict_later
+from probal.adapters._later import predict_later
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.bayes_adapter import _CENTRE_LABELS, BayesAdapter
 from probal.evaluation.metrics import debiased_ece, nll
@@ -69,8 +69,7 @@ def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
         scores["by share of the pool"].append(float((asked * share) @ left_out))
         later = predict_later(offset, amplitude * exact @ exact.T, y, ones, _CENTRE_LABELS)
         if later is not None:
-            found = torch.log_softmax(later.logits, 1).gather(1, later.labels.unsqueeze(1))
-            scores["earlier labels"].append(float(found.sum()))
+            scores["earlier labels"].append(float(later.log_likelihood().sum()))
         fixed = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, sharpness=1.0).fit(x, y, prior)
         probs = uncertainty(fixed.logits(torch.from_numpy(task.eval_x))).predictive.numpy()
         scores["measuring images"].append(-nll(probs, task.eval_y))

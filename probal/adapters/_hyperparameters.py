@@ -12,7 +12,9 @@ image, see benchmarks/hyperparameters.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,7 +81,7 @@ def choose_hyperparameters(
     counts is `question_weights`. `start` moves where the search begins, not what it looks for. In float32: a search
     needs three digits.
     """
-    centre = {"scale": math.log(scale), "amplitude": _expected(y, len(gains), has_prior)}
+    centre = {"scale": math.log(scale), "amplitude": math.log(_expected(y, len(gains), has_prior))}
     fixed = {"scale": math.log(scale)} if not (fit_scale and has_prior) else {}
     if amplitude is not None:
         fixed["amplitude"] = math.log(amplitude)
@@ -131,10 +133,21 @@ def choose_hyperparameters(
 
 
 def _expected(y: Tensor, classes: int, has_prior: bool) -> float:
-    """Logarithm of the amplitude before the labels y [n] are weighed, by the share of classes among them."""
+    """Centre of the amplitude's hyperprior, before labels are weighed: by the share of classes among y [n]."""
     few, all_seen = AMPLITUDE if has_prior else AMPLITUDE_BARE
     share = len(y.unique()) / classes
-    return math.log(few) + share**4 * math.log(all_seen / few)  # half of the way at 84 % of the classes
+    return few * (all_seen / few) ** share**4  # half of the way, in logarithms, at 84 % of the classes
+
+
+def amplitude_hyperprior(y: Tensor, classes: int, has_prior: bool) -> Callable[[float], float]:
+    """Log density of the amplitude up to a constant, minus infinity beyond where the arithmetic bears it; y [n]."""
+    return partial(log_around, expected=_expected(y, classes, has_prior))
+
+
+def log_around(amplitude: float, expected: float) -> float:
+    """The same for a hyperprior that is centred at `expected`."""
+    away = math.log(amplitude / expected) / _AMPLITUDE_SPREAD
+    return -0.5 * away**2 if abs(away) <= _FARTHEST["amplitude"] + 1e-9 else -math.inf
 
 
 class _Search:

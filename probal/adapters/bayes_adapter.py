@@ -14,6 +14,7 @@ In logit units the two hyperparameters part cleanly: `scale` says how far the pr
 Both are chosen by the leave-one-out log likelihood, not by the evidence: the isotropic prior gives most of its
 mass to directions in which images never vary, so with class texts the evidence asks for an amplitude 500 to 5000
 times below the one with the best held-out likelihood; without them it does no worse (benchmarks/hyperparameters.py).
+On the amplitude labels predicted from earlier ones have a say too (`_amplitude`).
 For the same reason the Laplace covariance is far too wide as it stands; it is multiplied by a `temperature`
 from the leave-one-out likelihood of the predictive. All logits are multiplied by a `sharpness` at the end, which
 labels predicted from earlier ones choose (`_sharpness`).
@@ -28,11 +29,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from probal.adapters._amplitude import compromise, restrained
 from probal.adapters._dual import Dual, factor
 from probal.adapters._gains import gains_of_variance, gains_of_zero_shot
-from probal.adapters._hyperparameters import Start, choose_hyperparameters, choose_temperature
+from probal.adapters._hyperparameters import (
+    Start,
+    amplitude_hyperprior,
+    choose_hyperparameters,
+    choose_temperature,
+)
 from probal.adapters._joint import draw_images, draw_weights
-from probal.adapters._restraint import restrained
 from probal.adapters._sharpness import choose_sharpness
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
@@ -227,6 +233,7 @@ class BayesAdapter:
         gains = gains_of_variance(prior)
         if self.class_multipliers:
             gains = gains * gains_of_zero_shot(self.scale * zero_shot, y)
+        has_prior = bool(prototypes.any())
         scale, amplitude, shift = choose_hyperparameters(
             zero_shot,
             gram,
@@ -235,18 +242,22 @@ class BayesAdapter:
             self.fit_scale,
             self.amplitude,
             gains,
-            bool(prototypes.any()),
+            has_prior,
             _begin(start, labeled, y, prior),
         )
         # float32 vectors are searched in float32, which halves the time; the factors need float64
-        offset, plain, g = (each.to(x.dtype) for each in (scale * zero_shot, labeled @ labeled.T, gains))
+        parts = (scale * zero_shot, labeled @ labeled.T, gains, shift)
+        offset, plain, g, begin = (each.to(x.dtype) for each in parts)
         toward = _CENTRE_LABELS if self.centre else None
-        if self.amplitude is None and bool(prototypes.any()):
-            amplitude = restrained(offset, plain, amplitude, y, g, toward)
+        if self.amplitude is None:
+            hyperprior = amplitude_hyperprior(y, len(gains), has_prior)
+            amplitude = compromise(offset, plain, amplitude, y, g, toward, begin, hyperprior)
+            if has_prior:
+                amplitude = restrained(offset, plain, amplitude, y, g, toward, begin)
         gram = amplitude * gram
         kernel = gram.to(x.dtype)
         tolerance = _TOLERANCE if x.dtype == torch.float64 else _TOLERANCE_SINGLE
-        mode = find_mode(offset, kernel, y, shift.to(x.dtype) / amplitude, tolerance, g)
+        mode = find_mode(offset, kernel, y, begin / amplitude, tolerance, g)
         temperature = self.temperature
         if temperature is None:
             temperature = choose_temperature(zero_shot, kernel, y, mode, g)

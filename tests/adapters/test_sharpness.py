@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from probal.adapters import BayesAdapter, VariationalAdapter, fingerprint
-from probal.adapters._sharpness import _centred, choose_sharpness
+from probal.adapters._later import _centred
+from probal.adapters._sharpness import choose_sharpness
 from probal.gaussian import GaussianEmbedding
 
 D, C = 12, 5

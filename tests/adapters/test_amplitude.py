@@ -1,16 +1,20 @@
-"""Less amplitude where labels harm the classes that have none, and only there."""
+"""The amplitude after labels predicted from earlier ones were asked: half of the way to theirs, and less where labels
+harm the classes that have none."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from probal.adapters import BayesAdapter
-from probal.adapters._restraint import restrained
-from probal.adapters._sharpness import predict_later
+from probal.adapters._amplitude import compromise, restrained
+from probal.adapters._hyperparameters import log_around
+from probal.adapters._later import Later, predict_later
 from probal.gaussian import GaussianEmbedding
 
 F64 = torch.float64
@@ -35,7 +39,8 @@ def many_classes(n: int, classes: int = 200, seed: int = 0) -> tuple[Tensor, Ten
 
 
 def scored(x: Tensor, y: Tensor, texts: Tensor, amplitude: float, scale: float = 40.0) -> float:
-    return restrained(scale * x @ texts.T, x @ x.T, amplitude, y, torch.ones(len(texts), dtype=F64), 4.0)
+    ones, shift = torch.ones(len(texts), dtype=F64), torch.zeros(len(x), len(texts), dtype=F64)
+    return restrained(scale * x @ texts.T, x @ x.T, amplitude, y, ones, 4.0, shift)
 
 
 def test_an_amplitude_that_harms_images_to_come_is_lowered() -> None:
@@ -127,4 +132,94 @@ def test_the_adapter_asks_unless_the_amplitude_is_given(
     assert found.amplitude == pytest.approx(5000.0 if given else asked[0] / 16)
     assert len(asked) == (0 if given else 1)
     BayesAdapter(40.0).fit(x, y, GaussianEmbedding(torch.zeros_like(texts)))
+    assert len(asked) == (0 if given else 1)
+
+
+FLAT = partial(log_around, expected=64.0)
+
+
+def met(
+    x: Tensor, y: Tensor, texts: Tensor, amplitude: float, hyperprior: Callable[[float], float] = FLAT
+) -> float:
+    ones, shift = torch.ones(len(texts), dtype=F64), torch.zeros(len(x), len(texts), dtype=F64)
+    return compromise(40 * x @ texts.T, x @ x.T, amplitude, y, ones, 4.0, shift, hyperprior)
+
+
+@pytest.mark.parametrize("start", [20.0, 60.0, 3000.0])
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_compromise_is_half_of_the_way_to_what_later_labels_like_best(start: float, bare: bool) -> None:
+    x, y, _, _, texts = many_classes(90, classes=12)
+    texts = torch.zeros_like(texts) if bare else texts
+    offset, ones = 40 * x @ texts.T, torch.ones(12, dtype=F64)
+
+    def score(step: int) -> float:
+        found = predict_later(offset, start * 2.0**step * x @ x.T, y, ones, 4.0)
+        assert found is not None
+        return float(found.weights(offset, y) @ found.log_likelihood()) + FLAT(start * 2.0**step)
+
+    best = max(range(-8, 9), key=score)  # one peak here, so that uphill ends there
+    assert best not in (-8, 0, 8)
+    assert met(x, y, texts, start) == pytest.approx(start * 2 ** (best / 2))
+
+
+def test_the_compromise_comes_to_rest() -> None:
+    x, y, _, _, texts = many_classes(90, classes=12)
+    for start in (0.5, 3000.0):
+        amplitude = start
+        for _ in range(8):
+            amplitude = met(x, y, texts, amplitude)
+        assert amplitude == pytest.approx(met(x, y, texts, amplitude), rel=0.5)
+        assert 2 < amplitude < 1000
+
+
+def test_the_compromise_keeps_to_where_the_arithmetic_holds() -> None:
+    """At the end of the hyperprior there is only the way back, however much likelier later labels would be."""
+    x, y, _, _, texts = many_classes(90, classes=12)
+    expected = 0.5 / 4.0**4
+    assert log_around(1.0, expected) == -math.inf
+    assert met(x, y, texts, 0.5) > 0.5
+    assert met(x, y, texts, 0.5, partial(log_around, expected=expected)) <= 0.5
+
+
+def test_where_nothing_can_be_asked_the_amplitude_stays() -> None:
+    x, y, _, _, texts = many_classes(90, classes=12)
+    assert met(x[:0], y[:0], texts, 30.0) == 30.0
+    assert met(x[:1], y[:1], texts, 30.0) == 30.0
+    order = y.argsort(stable=True)
+    assert met(x[order], y[order], texts, 30.0) == 30.0, "sorted by class, nothing is said of images to come"
+    assert met(x[:24], y[:24], torch.zeros_like(texts), 30.0) == 30.0, (
+        "without a prior two a class only train"
+    )
+
+
+def test_what_later_labels_weigh() -> None:
+    """3 of 5 classes have labels; two of four predicted had none before, one of them has no prototype."""
+    seen = torch.tensor([True, False, True, False])
+    later = Later(torch.zeros(4, 5, dtype=F64), torch.tensor([0, 1, 0, 2]), seen)
+    offset = torch.ones(6, 5, dtype=F64)
+    y = torch.tensor([0, 0, 0, 1, 0, 2])
+    share = 2 / 5 * 4 / 2
+    torch.testing.assert_close(later.weights(offset, y), torch.tensor([1.0, share, 1.0, share], dtype=F64))
+    offset[:, 2] = 0
+    torch.testing.assert_close(later.weights(offset, y), torch.tensor([1.0, share, 1.0, 0.0], dtype=F64))
+    torch.testing.assert_close(later.log_likelihood(), torch.full((4,), -math.log(5), dtype=F64))
+
+
+@pytest.mark.parametrize("given", [None, 50.0])
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_adapter_compromises_unless_the_amplitude_is_given(
+    monkeypatch: pytest.MonkeyPatch, given: float | None, bare: bool
+) -> None:
+    asked = []
+
+    def watched(_offset: Tensor, _plain: Tensor, amplitude: float, *_: object) -> float:
+        asked.append(amplitude)
+        return amplitude / 16
+
+    monkeypatch.setattr("probal.adapters.bayes_adapter.compromise", watched)
+    x, y, _, _, texts = many_classes(90, classes=12)
+    found = BayesAdapter(40.0, amplitude=given).fit(
+        x, y, GaussianEmbedding(torch.zeros_like(texts) if bare else texts)
+    )
+    assert found.amplitude == pytest.approx(given if given else asked[0] / 16)
     assert len(asked) == (0 if given else 1)
