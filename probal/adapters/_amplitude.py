@@ -15,18 +15,19 @@ and by less of one, in proportion, after.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from probal.adapters._later import predict_later
 
-_STEP = 2.0
-_MOST_STEPS_UP = 8
+_WIDE = 4.0
+_MOST_WIDE_STEPS = 4
 _FEWEST = 64
 """Labels that must be predicted, as they count, for a restraint: fewer cannot tell a nat from chance."""
-_MOST_STEPS_DOWN = 14
+_STEP = 2.0
+_MOST_STEPS = 14
 
 
 def compromise(
@@ -41,27 +42,29 @@ def compromise(
 ) -> float:
     """Geometric mean of the amplitude and of the one under which labels predicted from earlier ones are likeliest.
 
-    That one is looked for from `amplitude` in steps of a factor of two, uphill, by the likelihood, each label weighed
-    by `Later.weights`, times the hyperprior. offset [n,C]; plain [n,n] = x̂x̂ᵀ before any centre is taken out; y [n] in
-    the order in which the labels were given; gains [C]; centre_labels as in `predict_later`; shift [n,C]: representer
-    weights of a mode times its amplitude, near which the searches begin.
+    That one is looked for from `amplitude` uphill in steps of a factor of four, then between the last three by a
+    parabola: the likelihood, each label weighed by `Later.weights`, times the hyperprior. offset [n,C]; plain [n,n] =
+    x̂x̂ᵀ before any centre is taken out; y [n] in the order in which the labels were given; gains [C]; centre_labels as
+    in `predict_later`; shift [n,C]: representer weights of a mode times its amplitude, near which the searches begin.
     """
 
     def score(step: int) -> float:
-        size = amplitude * _STEP**step
+        size = amplitude * _WIDE**step
         found = predict_later(offset, size * plain, y, gains, centre_labels, shift / size)
-        if found is None:
-            return -torch.inf
-        return float(found.weights(offset, y) @ found.log_likelihood()) + log_hyperprior(size)
+        if found is None or not math.isfinite(before := log_hyperprior(size)):
+            return -math.inf
+        return float(found.weights(offset, y) @ found.log_likelihood()) + before
 
-    here, up = score(0), score(1)
-    if here == -torch.inf:
-        return amplitude
-    way, step = (1, 1) if up > here else (-1, 0)
-    best = max(here, up)
-    while abs(step) < _MOST_STEPS_UP and (ahead := score(step + way)) > best:
-        step, best = step + way, ahead
-    return float(amplitude * _STEP ** (step / 2))
+    below, best, above = score(-1), score(0), score(1)
+    step = 0
+    while best < max(below, above) and abs(step) < _MOST_WIDE_STEPS:
+        if above > below:
+            step, below, best, above = step + 1, best, above, score(step + 2)
+        else:
+            step, below, best, above = step - 1, score(step - 2), below, best
+    bend = below - 2 * best + above
+    inside = 0.5 * (below - above) / bend if math.isfinite(bend) and bend < 0 else 0.0
+    return float(amplitude * _WIDE ** ((step + min(max(inside, -1.0), 1.0)) / 2))
 
 
 def restrained(
@@ -83,7 +86,7 @@ def restrained(
         return amplitude
     asked: list[Tensor] = []
     chosen = amplitude
-    for step in range(_MOST_STEPS_DOWN + 1):
+    for step in range(_MOST_STEPS + 1):
         size = amplitude / _STEP**step
         found = predict_later(offset, size * plain, y, gains, centre_labels, shift / size)
         if found is None:

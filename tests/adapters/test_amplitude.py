@@ -145,21 +145,36 @@ def met(
     return compromise(40 * x @ texts.T, x @ x.T, amplitude, y, ones, 4.0, shift, hyperprior)
 
 
-@pytest.mark.parametrize("start", [20.0, 60.0, 3000.0])
+@pytest.mark.parametrize("start", [2.0, 30.0, 20000.0])
 @pytest.mark.parametrize("bare", [False, True])
 def test_the_compromise_is_half_of_the_way_to_what_later_labels_like_best(start: float, bare: bool) -> None:
     x, y, _, _, texts = many_classes(90, classes=12)
     texts = torch.zeros_like(texts) if bare else texts
     offset, ones = 40 * x @ texts.T, torch.ones(12, dtype=F64)
 
-    def score(step: int) -> float:
-        found = predict_later(offset, start * 2.0**step * x @ x.T, y, ones, 4.0)
+    def score(amplitude: float) -> float:
+        found = predict_later(offset, amplitude * x @ x.T, y, ones, 4.0)
         assert found is not None
-        return float(found.weights(offset, y) @ found.log_likelihood()) + FLAT(start * 2.0**step)
+        return float(found.weights(offset, y) @ found.log_likelihood()) + FLAT(amplitude)
 
-    best = max(range(-8, 9), key=score)  # one peak here, so that uphill ends there
-    assert best not in (-8, 0, 8)
-    assert met(x, y, texts, start) == pytest.approx(start * 2 ** (best / 2))
+    best = max((2.0 ** (k / 4) for k in range(-8, 64)), key=score)
+    assert best < start / 1.5 or best > 1.5 * start
+    assert met(x, y, texts, start) == pytest.approx((start * best) ** 0.5, rel=0.2)
+
+
+@pytest.mark.parametrize("peak", [0.02, 3.0, 70.0, 4000.0])
+def test_the_peak_is_found_between_the_steps(monkeypatch: pytest.MonkeyPatch, peak: float) -> None:
+    """A likelihood whose logarithm is a parabola over log amplitude: the vertex is exact."""
+    x, y, _, _, texts = many_classes(90, classes=12)
+    size = float((x @ x.T)[0, 0])
+
+    def likeliest_at_the_peak(offset: Tensor, gram: Tensor, *_: object) -> Later:
+        away = math.log(float(gram[0, 0]) / size / peak)
+        logits = torch.tensor([[0.0, math.log(math.expm1(0.01 * away**2 + 0.1))]], dtype=F64)
+        return Later(logits, torch.tensor([0]), torch.tensor([True]))
+
+    monkeypatch.setattr("probal.adapters._amplitude.predict_later", likeliest_at_the_peak)
+    assert met(x, y, texts, 8.0, lambda _: 0.0) == pytest.approx((8.0 * peak) ** 0.5)
 
 
 def test_the_compromise_comes_to_rest() -> None:
