@@ -27,7 +27,7 @@ from benchmarks.options import options, told
 from benchmarks.sets import load_sets
 from probal.acquisition import uncertainty
 from probal.adapters._hyperparameters import leave_one_out, question_weights
-from probal.adapters._later import predict_later
+from probal.adapters._later import LaterLabels
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.bayes_adapter import _CENTRE_LABELS, BayesAdapter
 from probal.evaluation.metrics import debiased_ece, nll
@@ -60,6 +60,7 @@ def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
     moved = exact - exact.sum(0) / (len(exact) + _CENTRE_LABELS)
     asked = question_weights(offset, y).double()
     share = torch.bincount((pool @ x.T).argmax(1), minlength=len(rows)).double()
+    earlier = LaterLabels(offset, exact @ exact.T, y, ones, _CENTRE_LABELS)
     scores: dict[str, list[float]] = defaultdict(list)
     fares = []
     for amplitude in AMPLITUDES:
@@ -67,7 +68,7 @@ def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
         left_out = leave_one_out(gram, y, find_mode(offset, gram, y), ones)
         scores["leave-one-out"].append(float(asked @ left_out))
         scores["by share of the pool"].append(float((asked * share) @ left_out))
-        later = predict_later(offset, amplitude * exact @ exact.T, y, ones, _CENTRE_LABELS)
+        later = earlier.at(amplitude)
         if later is not None:
             scores["earlier labels"].append(float(later.log_likelihood().sum()))
         fixed = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, sharpness=1.0).fit(x, y, prior)

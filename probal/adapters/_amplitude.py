@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from probal.adapters._later import predict_later
+from probal.adapters._later import LaterLabels
 
 _WIDE = 4.0
 _MOST_WIDE_STEPS = 4
@@ -30,30 +30,18 @@ _STEP = 2.0
 _MOST_STEPS = 14
 
 
-def compromise(
-    offset: Tensor,
-    plain: Tensor,
-    amplitude: float,
-    y: Tensor,
-    gains: Tensor,
-    centre_labels: float | None,
-    shift: Tensor,
-    log_hyperprior: Callable[[float], float],
-) -> float:
+def compromise(later: LaterLabels, amplitude: float, log_hyperprior: Callable[[float], float]) -> float:
     """Geometric mean of the amplitude and of the one under which labels predicted from earlier ones are likeliest.
 
     That one is looked for from `amplitude` uphill in steps of a factor of four, then between the last three by a
-    parabola: the likelihood, each label weighed by `Later.weights`, times the hyperprior. offset [n,C]; plain [n,n] =
-    x̂x̂ᵀ before any centre is taken out; y [n] in the order in which the labels were given; gains [C]; centre_labels as
-    in `predict_later`; shift [n,C]: representer weights of a mode times its amplitude, near which the searches begin.
+    parabola: the likelihood, each label as it weighs, times the hyperprior.
     """
 
     def score(step: int) -> float:
         size = amplitude * _WIDE**step
-        found = predict_later(offset, size * plain, y, gains, centre_labels, shift / size)
-        if found is None or not math.isfinite(before := log_hyperprior(size)):
-            return -math.inf
-        return float(found.weights(offset, y) @ found.log_likelihood()) + before
+        before = log_hyperprior(size)
+        found = later.at(size) if math.isfinite(before) else None
+        return -math.inf if found is None else float(found.weights @ found.log_likelihood()) + before
 
     below, best, above = score(-1), score(0), score(1)
     step = 0
@@ -67,34 +55,22 @@ def compromise(
     return float(amplitude * _WIDE ** ((step + min(max(inside, -1.0), 1.0)) / 2))
 
 
-def restrained(
-    offset: Tensor,
-    plain: Tensor,
-    amplitude: float,
-    y: Tensor,
-    gains: Tensor,
-    centre_labels: float | None,
-    shift: Tensor,
-) -> float:
+def restrained(later: LaterLabels, amplitude: float) -> float:
     """The amplitude, or a half, a quarter, … of it: the smallest that predicts later labels as well as the best.
 
-    offset [n,C], not all zero; the other arguments as in `compromise`. Where every class has a label nothing is
-    restrained.
+    For a model with a prior. Where every class has a label nothing is restrained.
     """
-    unseen = 1 - len(y.unique()) / offset.shape[1]
-    if unseen == 0 or len(y) <= _FEWEST:
+    unseen = 1 - len(later.y.unique()) / later.offset.shape[1]
+    if unseen == 0 or len(later.y) <= _FEWEST:
         return amplitude
     asked: list[Tensor] = []
     chosen = amplitude
     for step in range(_MOST_STEPS + 1):
         size = amplitude / _STEP**step
-        found = predict_later(offset, size * plain, y, gains, centre_labels, shift / size)
-        if found is None:
+        found = later.at(size)
+        if found is None or float(found.weights.sum()) < _FEWEST:
             return amplitude
-        weight = found.weights(offset, y)  # [m]
-        if float(weight.sum()) < _FEWEST:
-            return amplitude
-        asked.append(weight * found.log_likelihood())
+        asked.append(found.weights * found.log_likelihood())
         less = max(asked, key=lambda each: float(each.sum())) - asked[-1]  # [m] than the best so far
         if float(less.sum()) > min(1.0, 2 * unseen) * float(less.std()) * len(less) ** 0.5:
             break

@@ -24,7 +24,7 @@ _TRAIN_BARE = 2
 """So many labels per class only train where there is no prior: before, most classes are unknown to the model."""
 _VARIED = 0.6
 """The least share of the classes that as many labels in random order would have."""
-_TOLERANCE = 0.01
+_TOLERANCE = 0.001
 
 
 @dataclass(frozen=True)
@@ -33,58 +33,86 @@ class Later:
 
     logits: Tensor  # [m,C] float64
     labels: Tensor  # [m]
-    seen: Tensor  # [m] bool: the label's class had one before
+    weights: Tensor  # [m] float64 in [0, 1]: how much each says of images to come, see `weigh`
 
     def log_likelihood(self) -> Tensor:
         """log p(label | those before it) [m]."""
         return torch.log_softmax(self.logits, 1).gather(1, self.labels.unsqueeze(1)).squeeze(1)
 
-    def weights(self, offset: Tensor, y: Tensor) -> Tensor:
-        """How much each says of images to come, [m] in [0, 1]; offset [n,C] and y [n] as in `predict_later`.
 
-        Labels of classes that had none before count together at most as much as the share of the C classes that
-        have none at the end. Without a prototype of the class nobody could predict them, and they do not count.
-        """
-        unseen = 1 - len(y.unique()) / offset.shape[1]
-        new = max(int((~self.seen).sum()), 1)
-        weight = torch.where(self.seen, 1.0, min(1.0, unseen * len(self.seen) / new)).double()
-        bare = (offset == 0).all(0)[self.labels]
-        return torch.where(bare & ~self.seen, 0.0, weight)
+class LaterLabels:
+    """What models of the first labels say of the next ones, group by group, at any amplitude.
 
-
-def predict_later(
-    offset: Tensor,
-    gram: Tensor,
-    y: Tensor,
-    gains: Tensor,
-    centre_labels: float | None,
-    start: Tensor | None = None,
-) -> Later | None:
-    """What the modes of the first labels say of the next ones, group by group; None where nothing can be asked.
-
-    offset [n,C] zero without a prior, gram [n,n] = κ x̂x̂ᵀ before any centre is taken out, y [n], all in the order in
-    which the labels were given, gains [C]; `start` [n,C]: representer weights of the mode of all labels, where each
-    search begins. `centre_labels` are the labels that the origin weighs as much as in the centre, None for no
-    centre. A group of far fewer classes than chance would give it is left out: labels that come sorted by class say
-    nothing about images to come.
+    offset [n,C], zero without a prior; plain [n,n] = x̂x̂ᵀ before any centre is taken out; y [n]; all in the order in
+    which the labels were given; gains [C]. `centre_labels` are the labels that the origin weighs as much as in the
+    centre, None for no centre. A group of far fewer classes than chance would give it is left out: labels that come
+    sorted by class say nothing about images to come. `shift` [n,C]: representer weights of a mode of all labels times
+    its amplitude, near which the first searches begin.
     """
+
+    def __init__(
+        self,
+        offset: Tensor,
+        plain: Tensor,
+        y: Tensor,
+        gains: Tensor,
+        centre_labels: float | None,
+        shift: Tensor | None = None,
+    ) -> None:
+        self.offset, self.plain, self.y, self.gains = offset, plain, y, gains
+        self._centre_labels = centre_labels
+        self._groups = _groups(offset, y)
+        # without a prior the groups' modes are farther from that of all labels than from nothing
+        begin = torch.zeros_like(offset) if shift is None or not bool(offset.any()) else shift
+        self._shifts = [begin[:at] for at, _ in self._groups]
+        """Representer weights times the amplitude [a,C] of each group's last mode: the labels' part of the logits
+        stays near where it is when the amplitude changes."""
+
+    def at(self, amplitude: float) -> Later | None:
+        """The labels predicted; None where nothing can be asked."""
+        logits: list[Tensor] = []
+        shifts: list[Tensor] = []
+        for (at, end), begin in zip(self._groups, self._shifts, strict=True):
+            kernel = _centred(amplitude * self.plain[:end, :at], self._centre_labels)
+            start = begin / amplitude
+            mode = find_mode(self.offset[:at], kernel[:at], self.y[:at], start, _TOLERANCE, self.gains)
+            logits.append(self.offset[at:end] + (kernel[at:] @ mode.representer) * self.gains.square())
+            shifts.append(amplitude * mode.representer)
+        if not logits:
+            return None
+        self._shifts = shifts
+        labels = torch.cat([self.y[at:end] for at, end in self._groups])
+        seen = torch.cat([torch.isin(self.y[at:end], self.y[:at]) for at, end in self._groups])
+        return Later(torch.cat(logits).double(), labels, weigh(labels, seen, self.offset, self.y))
+
+
+def weigh(labels: Tensor, seen: Tensor, offset: Tensor, y: Tensor) -> Tensor:
+    """How much predicted labels [m] say of images to come, [m] float64 in [0, 1]; seen [m]: of a class known before.
+
+    Labels of classes that had none before count together at most as much as the share of the C classes that have none
+    at the end, y [n]. Without a prototype of the class, its column of offset [n,C] zero, nobody could predict them,
+    and they do not count.
+    """
+    unseen = 1 - len(y.unique()) / offset.shape[1]
+    new = max(int((~seen).sum()), 1)
+    weight = torch.where(seen, 1.0, min(1.0, unseen * len(seen) / new)).double()
+    bare = (offset == 0).all(0)[labels]
+    return torch.where(bare & ~seen, 0.0, weight)
+
+
+def _groups(offset: Tensor, y: Tensor) -> list[tuple[int, int]]:
+    """Of each group that is asked, how many labels come before it, and before its end."""
     n, classes = offset.shape
     first = max(round(_TRAIN * n), 1 if bool(offset.any()) else _TRAIN_BARE * classes)
     if first >= n:
-        return None
+        return []
     cuts = sorted({first + round((n - first) * k / _BLOCKS) for k in range(_BLOCKS + 1)})
     count = torch.bincount(y, minlength=classes)
-    begin = torch.zeros_like(offset) if start is None else start
-    logits, labels, seen = [], [], []
-    for at, end in pairwise(cuts):
-        if len(y[at:end].unique()) < _VARIED * float((1 - (1 - (end - at) / n) ** count).sum()):
-            continue
-        kernel = _centred(gram[:end, :at], centre_labels)
-        mode = find_mode(offset[:at], kernel[:at], y[:at], begin[:at], _TOLERANCE, gains)
-        logits.append(offset[at:end] + (kernel[at:] @ mode.representer) * gains.square())
-        labels.append(y[at:end])
-        seen.append(torch.isin(y[at:end], y[:at]))
-    return Later(torch.cat(logits).double(), torch.cat(labels), torch.cat(seen)) if logits else None
+
+    def varied(at: int, end: int) -> bool:
+        return len(y[at:end].unique()) >= _VARIED * float((1 - (1 - (end - at) / n) ** count).sum())
+
+    return [(at, end) for at, end in pairwise(cuts) if varied(at, end)]
 
 
 def _centred(gram: Tensor, centre_labels: float | None) -> Tensor:

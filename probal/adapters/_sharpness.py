@@ -16,7 +16,7 @@ import math
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from probal.adapters._later import predict_later
+from probal.adapters._later import Later
 
 _SPREAD = 0.2
 """Standard deviation of log s before any label."""
@@ -24,17 +24,9 @@ _BOUND = 1.0
 """Of |log s|."""
 
 
-def choose_sharpness(
-    offset: Tensor,
-    gram: Tensor,
-    y: Tensor,
-    gains: Tensor,
-    centre_labels: float | None,
-    start: Tensor | None = None,
-) -> float:
-    """s > 0; 1 where nothing can be asked. Arguments as in `predict_later`."""
-    found = predict_later(offset, gram, y, gains, centre_labels, start)
-    return 1.0 if found is None else _sharpest(found.logits, found.labels)
+def choose_sharpness(later: Later | None) -> float:
+    """s > 0; 1 where nothing can be asked."""
+    return 1.0 if later is None else _sharpest(later.logits, later.labels)
 
 
 def _sharpest(logits: Tensor, y: Tensor) -> float:

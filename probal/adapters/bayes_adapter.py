@@ -39,6 +39,7 @@ from probal.adapters._hyperparameters import (
     choose_temperature,
 )
 from probal.adapters._joint import draw_images, draw_weights
+from probal.adapters._later import LaterLabels
 from probal.adapters._sharpness import choose_sharpness
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.base import check_labels
@@ -248,12 +249,11 @@ class BayesAdapter:
         # float32 vectors are searched in float32, which halves the time; the factors need float64
         parts = (scale * zero_shot, labeled @ labeled.T, gains, shift)
         offset, plain, g, begin = (each.to(x.dtype) for each in parts)
-        toward = _CENTRE_LABELS if self.centre else None
+        later = LaterLabels(offset, plain, y, g, _CENTRE_LABELS if self.centre else None, begin)
         if self.amplitude is None:
-            hyperprior = amplitude_hyperprior(y, len(gains), has_prior)
-            amplitude = compromise(offset, plain, amplitude, y, g, toward, begin, hyperprior)
+            amplitude = compromise(later, amplitude, amplitude_hyperprior(y, len(gains), has_prior))
             if has_prior:
-                amplitude = restrained(offset, plain, amplitude, y, g, toward, begin)
+                amplitude = restrained(later, amplitude)
         gram = amplitude * gram
         kernel = gram.to(x.dtype)
         tolerance = _TOLERANCE if x.dtype == torch.float64 else _TOLERANCE_SINGLE
@@ -263,7 +263,7 @@ class BayesAdapter:
             temperature = choose_temperature(zero_shot, kernel, y, mode, g)
         sharpness = self.sharpness
         if sharpness is None:
-            sharpness = choose_sharpness(offset, amplitude * plain, y, g, toward, mode.representer)
+            sharpness = choose_sharpness(later.at(amplitude))
         learned = amplitude * gains.square().unsqueeze(1) * (mode.representer.double().T @ moved)  # [C,D]
         return LaplacePosterior(
             weights=(sharpness * (scale * prototypes + learned)).to(x.dtype),

@@ -14,7 +14,7 @@ from torch import Tensor
 from probal.adapters import BayesAdapter
 from probal.adapters._amplitude import compromise, restrained
 from probal.adapters._hyperparameters import log_around
-from probal.adapters._later import Later, predict_later
+from probal.adapters._later import Later, LaterLabels, weigh
 from probal.gaussian import GaussianEmbedding
 
 F64 = torch.float64
@@ -39,8 +39,11 @@ def many_classes(n: int, classes: int = 200, seed: int = 0) -> tuple[Tensor, Ten
 
 
 def scored(x: Tensor, y: Tensor, texts: Tensor, amplitude: float, scale: float = 40.0) -> float:
-    ones, shift = torch.ones(len(texts), dtype=F64), torch.zeros(len(x), len(texts), dtype=F64)
-    return restrained(scale * x @ texts.T, x @ x.T, amplitude, y, ones, 4.0, shift)
+    return restrained(later_of(x, y, texts, scale), amplitude)
+
+
+def later_of(x: Tensor, y: Tensor, texts: Tensor, scale: float = 40.0) -> LaterLabels:
+    return LaterLabels(scale * x @ texts.T, x @ x.T, y, torch.ones(len(texts), dtype=F64), 4.0)
 
 
 def test_an_amplitude_that_harms_images_to_come_is_lowered() -> None:
@@ -70,16 +73,16 @@ def test_what_is_kept_is_nearly_as_good_as_the_best(seed: int) -> None:
 
 def test_it_is_the_smallest_within_a_standard_error_of_the_best() -> None:
     x, y, _, _, texts = many_classes(150)
-    offset, ones = 40 * x @ texts.T, torch.ones(len(texts), dtype=F64)
     unseen = 1 - len(y.unique()) / len(texts)
-    found = [predict_later(offset, 5000 / 2**k * x @ x.T, y, ones, 4.0) for k in range(15)]
     rows = []
-    for each in found:
-        assert each is not None
-        right = torch.log_softmax(each.logits, 1)[torch.arange(len(each.labels)), each.labels]
-        new = ~each.seen
-        assert int(new.sum()) > unseen * len(new), "new ones are more than their share, and weigh less"
-        rows.append(torch.where(new, unseen * len(new) / int(new.sum()) * right, right))
+    for k in range(15):
+        found = later_of(x, y, texts).at(5000 / 2**k)
+        assert found is not None
+        right = torch.log_softmax(found.logits, 1)[torch.arange(len(found.labels)), found.labels]
+        new = found.weights < 1
+        share = unseen * len(new) / int(new.sum())
+        assert 0 < share < 1, "new ones are more than their share, and weigh less"
+        rows.append(torch.where(new, share * right, right))
     kept = scored(x, y, texts, 5000.0)
     at = round(math.log2(5000.0 / kept))
     best = max(rows[: at + 2], key=lambda row: float(row.sum()))
@@ -122,7 +125,7 @@ def test_the_adapter_asks_unless_the_amplitude_is_given(
 ) -> None:
     asked = []
 
-    def watched(offset: Tensor, plain: Tensor, amplitude: float, *_: object) -> float:
+    def watched(_later: LaterLabels, amplitude: float) -> float:
         asked.append(amplitude)
         return amplitude / 16
 
@@ -141,8 +144,7 @@ FLAT = partial(log_around, expected=64.0)
 def met(
     x: Tensor, y: Tensor, texts: Tensor, amplitude: float, hyperprior: Callable[[float], float] = FLAT
 ) -> float:
-    ones, shift = torch.ones(len(texts), dtype=F64), torch.zeros(len(x), len(texts), dtype=F64)
-    return compromise(40 * x @ texts.T, x @ x.T, amplitude, y, ones, 4.0, shift, hyperprior)
+    return compromise(later_of(x, y, texts), amplitude, hyperprior)
 
 
 @pytest.mark.parametrize("start", [2.0, 30.0, 20000.0])
@@ -150,12 +152,11 @@ def met(
 def test_the_compromise_is_half_of_the_way_to_what_later_labels_like_best(start: float, bare: bool) -> None:
     x, y, _, _, texts = many_classes(90, classes=12)
     texts = torch.zeros_like(texts) if bare else texts
-    offset, ones = 40 * x @ texts.T, torch.ones(12, dtype=F64)
 
     def score(amplitude: float) -> float:
-        found = predict_later(offset, amplitude * x @ x.T, y, ones, 4.0)
+        found = later_of(x, y, texts).at(amplitude)
         assert found is not None
-        return float(found.weights(offset, y) @ found.log_likelihood()) + FLAT(amplitude)
+        return float(found.weights @ found.log_likelihood()) + FLAT(amplitude)
 
     best = max((2.0 ** (k / 4) for k in range(-8, 64)), key=score)
     assert best < start / 1.5 or best > 1.5 * start
@@ -163,18 +164,18 @@ def test_the_compromise_is_half_of_the_way_to_what_later_labels_like_best(start:
 
 
 @pytest.mark.parametrize("peak", [0.02, 3.0, 70.0, 4000.0])
-def test_the_peak_is_found_between_the_steps(monkeypatch: pytest.MonkeyPatch, peak: float) -> None:
+def test_the_peak_is_found_between_the_steps(peak: float) -> None:
     """A likelihood whose logarithm is a parabola over log amplitude: the vertex is exact."""
+
+    class LikeliestAtThePeak(LaterLabels):
+        def at(self, amplitude: float) -> Later:
+            away = math.log(amplitude / peak)
+            logits = torch.tensor([[0.0, math.log(math.expm1(0.01 * away**2 + 0.1))]], dtype=F64)
+            return Later(logits, torch.tensor([0]), torch.ones(1, dtype=F64))
+
     x, y, _, _, texts = many_classes(90, classes=12)
-    size = float((x @ x.T)[0, 0])
-
-    def likeliest_at_the_peak(offset: Tensor, gram: Tensor, *_: object) -> Later:
-        away = math.log(float(gram[0, 0]) / size / peak)
-        logits = torch.tensor([[0.0, math.log(math.expm1(0.01 * away**2 + 0.1))]], dtype=F64)
-        return Later(logits, torch.tensor([0]), torch.tensor([True]))
-
-    monkeypatch.setattr("probal.adapters._amplitude.predict_later", likeliest_at_the_peak)
-    assert met(x, y, texts, 8.0, lambda _: 0.0) == pytest.approx((8.0 * peak) ** 0.5)
+    later = LikeliestAtThePeak(40 * x @ texts.T, x @ x.T, y, torch.ones(12, dtype=F64), 4.0)
+    assert compromise(later, 8.0, lambda _: 0.0) == pytest.approx((8.0 * peak) ** 0.5)
 
 
 def test_the_compromise_comes_to_rest() -> None:
@@ -210,14 +211,26 @@ def test_where_nothing_can_be_asked_the_amplitude_stays() -> None:
 def test_what_later_labels_weigh() -> None:
     """3 of 5 classes have labels; two of four predicted had none before, one of them has no prototype."""
     seen = torch.tensor([True, False, True, False])
-    later = Later(torch.zeros(4, 5, dtype=F64), torch.tensor([0, 1, 0, 2]), seen)
+    labels, y = torch.tensor([0, 1, 0, 2]), torch.tensor([0, 0, 0, 1, 0, 2])
     offset = torch.ones(6, 5, dtype=F64)
-    y = torch.tensor([0, 0, 0, 1, 0, 2])
     share = 2 / 5 * 4 / 2
-    torch.testing.assert_close(later.weights(offset, y), torch.tensor([1.0, share, 1.0, share], dtype=F64))
+    expected = torch.tensor([1.0, share, 1.0, share], dtype=F64)
+    torch.testing.assert_close(weigh(labels, seen, offset, y), expected)
     offset[:, 2] = 0
-    torch.testing.assert_close(later.weights(offset, y), torch.tensor([1.0, share, 1.0, 0.0], dtype=F64))
-    torch.testing.assert_close(later.log_likelihood(), torch.full((4,), -math.log(5), dtype=F64))
+    expected[3] = 0
+    torch.testing.assert_close(weigh(labels, seen, offset, y), expected)
+
+
+def test_where_a_search_begins_does_not_matter() -> None:
+    """Far from the amplitude before, and from nothing: the same predictions."""
+    x, y, _, _, texts = many_classes(150, classes=20)
+    labels = later_of(x, y, texts)
+    for amplitude in (1.0, 4000.0, 20.0):
+        again, fresh = labels.at(amplitude), later_of(x, y, texts).at(amplitude)
+        assert again is not None
+        assert fresh is not None
+        torch.testing.assert_close(again.logits, fresh.logits, atol=0.05, rtol=0.02)
+        assert torch.equal(again.labels, fresh.labels)
 
 
 @pytest.mark.parametrize("given", [None, 50.0])
@@ -227,7 +240,7 @@ def test_the_adapter_compromises_unless_the_amplitude_is_given(
 ) -> None:
     asked = []
 
-    def watched(_offset: Tensor, _plain: Tensor, amplitude: float, *_: object) -> float:
+    def watched(_later: LaterLabels, amplitude: float, *_: object) -> float:
         asked.append(amplitude)
         return amplitude / 16
 

@@ -171,9 +171,7 @@ def test_the_search_keeps_to_where_the_arithmetic_holds(monkeypatch: pytest.Monk
         return 1000 * gram.diagonal().log()
 
     monkeypatch.setattr(_hyperparameters, "leave_one_out", ever_better)
-    monkeypatch.setattr(
-        "probal.adapters.bayes_adapter.compromise", lambda _offset, _plain, amplitude, *_: amplitude
-    )
+    monkeypatch.setattr("probal.adapters.bayes_adapter.compromise", lambda _later, amplitude, *_: amplitude)
     found = BayesAdapter(15.0).fit(x, y, prior if texts else bare)
     centre = (_hyperparameters.AMPLITUDE if texts else _hyperparameters.AMPLITUDE_BARE)[1]
     assert 16 * centre < found.amplitude < 4.0**4 * centre * 1.001

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters import BayesAdapter, VariationalAdapter, fingerprint
-from probal.adapters._later import _centred
+from probal.adapters._later import LaterLabels, _centred
 from probal.adapters._sharpness import choose_sharpness
 from probal.gaussian import GaussianEmbedding
 
@@ -22,6 +22,10 @@ def seeded(seed: int) -> torch.Generator:
 
 def unit(x: Tensor) -> Tensor:
     return x / x.norm(dim=1, keepdim=True)
+
+
+def asked(offset: Tensor, gram: Tensor, y: Tensor, gains: Tensor, centre_labels: float | None) -> float:
+    return choose_sharpness(LaterLabels(offset, gram, y, gains, centre_labels).at(1.0))
 
 
 def drawn(n: int, truth: float, seed: int = 0) -> tuple[Tensor, Tensor, GaussianEmbedding]:
@@ -38,31 +42,31 @@ def drawn(n: int, truth: float, seed: int = 0) -> tuple[Tensor, Tensor, Gaussian
 def test_a_known_miscalibration_is_found(factor: float) -> None:
     x, y, prior = drawn(1200, 6.0)
     offset = 6.0 / factor * x @ prior.mean.T  # what labels say changes nothing: the kernel is all but zero
-    found = choose_sharpness(offset, 1e-6 * x @ x.T, y, ONES, None)
+    found = asked(offset, 1e-6 * x @ x.T, y, ONES, None)
     assert found == pytest.approx(factor, rel=0.12)
 
 
 def test_few_labels_move_it_little_and_none_not_at_all() -> None:
     x, y, prior = drawn(12, 30.0)
     offset = 2.0 * x @ prior.mean.T
-    found = choose_sharpness(offset, x @ x.T, y, ONES, 4.0)
+    found = asked(offset, x @ x.T, y, ONES, 4.0)
     assert 1 < found < 1.3
     for n in (0, 1):
-        assert choose_sharpness(offset[:n], (x @ x.T)[:n, :n], y[:n], ONES, 4.0) == 1
+        assert asked(offset[:n], (x @ x.T)[:n, :n], y[:n], ONES, 4.0) == 1
 
 
 def test_without_a_prior_two_labels_a_class_only_train() -> None:
     x, y, _ = drawn(2 * C, 30.0)
-    assert choose_sharpness(torch.zeros(2 * C, C, dtype=torch.float64), x @ x.T, y, ONES, 4.0) == 1
+    assert asked(torch.zeros(2 * C, C, dtype=torch.float64), x @ x.T, y, ONES, 4.0) == 1
 
 
 def test_labels_sorted_by_class_are_not_asked() -> None:
     x, y, prior = drawn(200, 30.0)
     order = y.argsort(stable=True)
     offset = 2.0 * x @ prior.mean.T
-    assert choose_sharpness(offset, x @ x.T, y, ONES, None) > 1.1
+    assert asked(offset, x @ x.T, y, ONES, None) > 1.1
     x, y, offset = x[order], y[order], offset[order]
-    assert choose_sharpness(offset, x @ x.T, y, ONES, None) == 1
+    assert asked(offset, x @ x.T, y, ONES, None) == 1
 
 
 def test_the_centre_of_the_earlier_rows_is_taken_out() -> None:
@@ -88,7 +92,7 @@ def test_it_asks_what_a_model_of_the_earlier_labels_says() -> None:
         likelihood = torch.log_softmax(s * stacked, 1).gather(1, told[:, None]).sum()
         return float(likelihood) - 0.5 * (math.log(s) / 0.2) ** 2
 
-    found = choose_sharpness(offset, 7.0 * x @ x.T, y, ONES, 4.0)
+    found = asked(offset, 7.0 * x @ x.T, y, ONES, 4.0)
     best = max((0.5 + 0.01 * k for k in range(150)), key=score)
     assert found == pytest.approx(best, abs=0.02)
 
