@@ -6,8 +6,8 @@
 The labels of the loop, in its batches. On them a grid of amplitudes κ, at the scale that the adapter fits, nothing
 sharpened: the κ that leave-one-out likes best, without a hyperprior; the same with each label counted by the share of
 the pool that lies nearest to it (importance weights by nearest neighbours; Loog 2012, doi 10.1109/MLSP.2012.6349714);
-that of labels predicted from earlier ones; and that of the measuring images. Cells are κ / debiased ECE / accuracy,
-the latter in percent. Markdown, and OUT.json with every seed.
+that of labels predicted from earlier ones; and that of the measuring images. Then the adapter's own κ, which is on no
+grid. Cells are κ / debiased ECE / accuracy, the latter in percent. Markdown, and OUT.json with every seed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from probal.simulate.task import Task
 from probal.threads import single_thread
 
 AMPLITUDES = tuple(2.0**k for k in range(0, 11))
-JUDGES = ("leave-one-out", "by share of the pool", "earlier labels", "measuring images")
+JUDGES = ("leave-one-out", "by share of the pool", "earlier labels", "measuring images", "the adapter")
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,23 @@ def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
     """Every judge's amplitude on these labels, rows [n], and how the model fares with it."""
     pool, x = torch.from_numpy(task.pool_x), torch.from_numpy(task.pool_x)[rows]
     y, prior = torch.from_numpy(task.pool_y)[rows], GaussianEmbedding(torch.from_numpy(task.prototypes))
-    scale = BayesAdapter(task.scale).fit(x, y, prior).scale
+    own = BayesAdapter(task.scale).fit(x, y, prior)
+    scale = own.scale
     exact, ones = x.double(), torch.ones(len(task.prototypes), dtype=torch.float64)
     offset = scale * exact @ prior.mean.double().T
     moved = exact - exact.sum(0) / (len(exact) + _CENTRE_LABELS)
     asked = question_weights(offset, y).double()
     share = torch.bincount((pool @ x.T).argmax(1), minlength=len(rows)).double()
+
+    def at(amplitude: float) -> np.ndarray:
+        """Probabilities of the measuring images."""
+        fixed = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, sharpness=1.0).fit(x, y, prior)
+        return uncertainty(fixed.logits(torch.from_numpy(task.eval_x))).predictive.numpy()
+
+    def judged(amplitude: float, probs: np.ndarray) -> Judged:
+        right = float((probs.argmax(1) == task.eval_y).mean())
+        return Judged(amplitude, debiased_ece(probs, task.eval_y), right)
+
     earlier = LaterLabels(offset, exact @ exact.T, y, ones, _CENTRE_LABELS)
     scores: dict[str, list[float]] = defaultdict(list)
     fares = []
@@ -71,12 +82,11 @@ def judge(task: Task, rows: Tensor) -> dict[str, Judged]:
         later = earlier.at(amplitude)
         if later is not None:
             scores["earlier labels"].append(float(later.log_likelihood().sum()))
-        fixed = BayesAdapter(scale, fit_scale=False, amplitude=amplitude, sharpness=1.0).fit(x, y, prior)
-        probs = uncertainty(fixed.logits(torch.from_numpy(task.eval_x))).predictive.numpy()
+        probs = at(amplitude)
         scores["measuring images"].append(-nll(probs, task.eval_y))
-        right = float((probs.argmax(1) == task.eval_y).mean())
-        fares.append(Judged(amplitude, debiased_ece(probs, task.eval_y), right))
-    return {name: fares[int(np.argmax(scores[name]))] for name in JUDGES if scores[name]}
+        fares.append(judged(amplitude, probs))
+    found = {name: fares[int(np.argmax(scores[name]))] for name in JUDGES if scores[name]}
+    return found | {"the adapter": judged(own.amplitude, at(own.amplitude))}
 
 
 def one(
