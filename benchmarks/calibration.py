@@ -3,17 +3,18 @@
     python -m benchmarks.calibration --data DIR --out results/calibration [--sets digits food10] [--seeds 20]
 
 `auto` and random sampling choose the labels, with the adapter as it is; every second round each way is fitted on
-them and measured on the measuring images and on what is left of the pool. `mode` is the maximum a posteriori with
-scale and amplitude by leave-one-out and no covariance, `left out` multiplies its logits by the factor that is
-likeliest for the labels left out one at a time, `earlier` is the adapter's own way, `best` is the factor likeliest
-for the measuring labels, which nobody has. Cells are debiased ECE in percent / NLL, means over rounds, ± 95 % over
-seeds; the last column is paired. Every seed: OUT.json.
+them and measured on the measuring images and on what is left of the pool. `mode` is the maximum a posteriori at the
+adapter's scale and amplitude with no covariance, `left out` multiplies its logits by the factor that is likeliest for
+the labels left out one at a time, `best` by the one likeliest for the measuring labels, which nobody has. Of what the
+adapter does beyond the mode `covariance` and `sharpness` are either alone, `adapter` is both. Cells are debiased ECE
+in percent / NLL, means over rounds, ± 95 % over seeds; the last column is paired. Every seed: OUT.json.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ from probal.simulate.own import AdapterLearner
 from probal.simulate.task import Task
 from probal.threads import single_thread
 
-WAYS = ("mode", "left out", "earlier", "best")
+WAYS = ("mode", "left out", "covariance", "sharpness", "adapter", "best")
 _FACTORS = torch.exp(torch.linspace(-1.2, 1.6, 57))
 
 
@@ -57,12 +58,12 @@ def main() -> None:
         for images, means in places.items():
             found[each.name, strategy, images].append(means)
     print(
-        f"| set | labels | measured on | {' | '.join(WAYS)} | earlier − mode |\n|{'---|' * (len(WAYS) + 4)}"
+        f"| set | labels | measured on | {' | '.join(WAYS)} | adapter − mode |\n|{'---|' * (len(WAYS) + 4)}"
     )
     for key, seeds in found.items():
         error, loss = np.moveaxis(np.array(seeds), 2, 0)  # [seeds, ways] each
         cells = [_cell(error[:, k], loss[:, k]) for k in range(len(WAYS))]
-        mode, own = WAYS.index("mode"), WAYS.index("earlier")
+        mode, own = WAYS.index("mode"), WAYS.index("adapter")
         cells.append(_cell(error[:, own] - error[:, mode], loss[:, own] - loss[:, mode]))
         print(f"| {' | '.join([*key, *cells])} |")
     kept = [
@@ -108,10 +109,9 @@ def measure(task: Task, rows: np.ndarray) -> dict[str, list[tuple[float, float]]
     x, y = torch.from_numpy(task.pool_x[rows]), torch.from_numpy(task.answers[rows])
     prior = GaussianEmbedding(torch.from_numpy(task.prototypes))
     own = BayesAdapter(task.scale).fit(x, y, prior)
-    plain = BayesAdapter(
-        task.scale, amplitude=own.amplitude, temperature=1e-9, sharpness=1.0
-    )  # its scale is chosen as the adapter's own is
-    at_mode = plain.fit(x, y, prior)
+    fixed = BayesAdapter(own.scale, fit_scale=False, amplitude=own.amplitude, sharpness=1.0)
+    at_mode = replace(fixed, temperature=1e-9).fit(x, y, prior)
+    spread = fixed.fit(x, y, prior)
     rest = np.setdiff1d(np.arange(len(task.pool_x)), rows)
     places = {"the rest": (task.pool_x[rest], task.pool_y[rest]), "test": (task.eval_x, task.eval_y)}
     test_logits = at_mode.logits(torch.from_numpy(task.eval_x)).mean
@@ -119,11 +119,14 @@ def measure(task: Task, rows: np.ndarray) -> dict[str, list[tuple[float, float]]
     left_out = likeliest(*without_own_label(x, y, prior, at_mode.scale, at_mode.amplitude))
     found = {}
     for name, (images, answers) in places.items():
-        logits = at_mode.logits(torch.from_numpy(images)).mean
+        rows = torch.from_numpy(images)
+        logits = at_mode.logits(rows).mean
         ways = {
             "mode": torch.softmax(logits, 1),
             "left out": torch.softmax(left_out * logits, 1),
-            "earlier": own.logits(torch.from_numpy(images)).predictive("qmc"),
+            "covariance": spread.logits(rows).predictive("qmc"),
+            "sharpness": torch.softmax(own.sharpness * logits, 1),
+            "adapter": own.logits(rows).predictive("qmc"),
             "best": torch.softmax(best * logits, 1),
         }
         found[name] = [(debiased_ece(p, answers, n_draws=50), nll(p, answers)) for p in ways.values()]
