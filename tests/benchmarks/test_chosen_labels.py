@@ -10,14 +10,6 @@ from benchmarks.chosen_labels import AMPLITUDES, JUDGES, markdown, one
 from probal.simulate import Source
 
 
-@pytest.fixture
-def source() -> Source:
-    rng = np.random.default_rng(0)
-    centres, y = 2 * rng.normal(size=(4, 12)), rng.integers(0, 4, 400)
-    x = (centres[y] + 1.5 * rng.normal(size=(400, 12))).astype(np.float32)
-    return Source("s", "e", ("a", "b", "c", "d"), x, y, None, None, None, 15.0, False)
-
-
 def test_every_judge_chooses_from_the_grid_and_no_one_predicts_better_than_the_measuring_images(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
