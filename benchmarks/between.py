@@ -3,9 +3,9 @@
     git show COMMIT:benchmarks/results/label_ratio.parquet > before.parquet
     python -m benchmarks.between before.parquet results/label_ratio.parquet [--strategies auto random]
 
-For every set, strategy and adapter that both have, the seeds that both have: area under the curve in points, accuracy
-at the end, debiased ECE in percent and NLL, means over rounds. Cells are before, then after less before with its 95 %
-interval, paired by seed.
+For every set, strategy and adapter that both have, the seeds that both have: area under the curve and accuracy at the
+end in points, debiased ECE in percent and NLL as means over rounds. Cells are before, then after less before with
+its 95 % interval, paired by seed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from benchmarks.options import told
 from probal.errors import UserError
-from probal.simulate.compare import estimate
+from probal.simulate.compare import area_under, estimate
 
 RUN = ["source", "strategy", "adapter", "conditions", "seed"]
 ROUND = [*RUN, "labels"]
@@ -44,12 +44,16 @@ def main() -> None:
 
 def of_run(rounds: pd.DataFrame) -> pd.DataFrame:
     """One row per run, indexed by RUN."""
-    runs = rounds.sort_values(ROUND).groupby(RUN)
-    found = runs[["accuracy", "debiased_ece", "nll"]].mean()
-    found = found.rename(columns={"accuracy": "area"}).assign(end=runs["accuracy"].last())
-    return found.mul({"area": 100, "end": 100, "debiased_ece": 100, "nll": 1})[
-        ["area", "end", "debiased_ece", "nll"]
-    ]
+    found = {
+        key: {
+            "area": 100 * area_under(run["labels"].to_numpy(), run["accuracy"].to_numpy()),
+            "end": 100 * run["accuracy"].iloc[-1],
+            "debiased_ece": 100 * run["debiased_ece"].mean(),
+            "nll": run["nll"].mean(),
+        }
+        for key, run in rounds.sort_values(ROUND).groupby(RUN)
+    }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(RUN)
 
 
 def markdown(before: pd.DataFrame, after: pd.DataFrame) -> str:

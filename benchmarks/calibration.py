@@ -119,14 +119,14 @@ def measure(task: Task, rows: np.ndarray) -> dict[str, list[tuple[float, float]]
     left_out = likeliest(*without_own_label(x, y, prior, at_mode.scale, at_mode.amplitude))
     found = {}
     for name, (images, answers) in places.items():
-        rows = torch.from_numpy(images)
-        logits = at_mode.logits(rows).mean
+        vectors = torch.from_numpy(images)
+        logits = at_mode.logits(vectors).mean
         ways = {
             "mode": torch.softmax(logits, 1),
             "left out": torch.softmax(left_out * logits, 1),
-            "covariance": spread.logits(rows).predictive("qmc"),
+            "covariance": spread.logits(vectors).predictive("qmc"),
             "sharpness": torch.softmax(own.sharpness * logits, 1),
-            "adapter": own.logits(rows).predictive("qmc"),
+            "adapter": own.logits(vectors).predictive("qmc"),
             "best": torch.softmax(best * logits, 1),
         }
         found[name] = [(debiased_ece(p, answers, n_draws=50), nll(p, answers)) for p in ways.values()]
