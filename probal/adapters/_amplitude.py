@@ -43,7 +43,8 @@ def compromise(later: LaterLabels, amplitude: float, log_hyperprior: Callable[[f
         found = later.at(size) if math.isfinite(before) else None
         return -math.inf if found is None else float(found.weights @ found.log_likelihood()) + before
 
-    below, best, above = score(-1), score(0), score(1)
+    best = score(0)  # the other two begin at its modes
+    below, above = score(-1), score(1)
     step = 0
     while best < max(below, above) and abs(step) < _MOST_WIDE_STEPS:
         if above > below:

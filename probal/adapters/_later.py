@@ -8,6 +8,7 @@ image, not for its answer (prequential validation; Dawid 1984, doi 10.2307/29816
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -64,15 +65,16 @@ class LaterLabels:
         self._groups = _groups(offset, y)
         # without a prior the groups' modes are farther from that of all labels than from nothing
         begin = torch.zeros_like(offset) if shift is None or not bool(offset.any()) else shift
-        self._shifts = [begin[:at] for at, _ in self._groups]
-        """Representer weights times the amplitude [a,C] of each group's last mode: the labels' part of the logits
-        stays near where it is when the amplitude changes."""
+        self._first = [begin[:at] for at, _ in self._groups]
+        self._seen: list[tuple[float, list[Tensor]]] = []
+        """Amplitudes asked for, and representer weights times the amplitude [a,C] of each group's mode there: the
+        labels' part of the logits changes little with the amplitude."""
 
     def at(self, amplitude: float) -> Later | None:
         """The labels predicted; None where nothing can be asked."""
         logits: list[Tensor] = []
         shifts: list[Tensor] = []
-        for (at, end), begin in zip(self._groups, self._shifts, strict=True):
+        for (at, end), begin in zip(self._groups, self._guess(amplitude), strict=True):
             kernel = _centred(amplitude * self.plain[:end, :at], self._centre_labels)
             start = begin / amplitude
             mode = find_mode(self.offset[:at], kernel[:at], self.y[:at], start, _TOLERANCE, self.gains)
@@ -80,10 +82,21 @@ class LaterLabels:
             shifts.append(amplitude * mode.representer)
         if not logits:
             return None
-        self._shifts = shifts
+        self._seen.append((amplitude, shifts))
         labels = torch.cat([self.y[at:end] for at, end in self._groups])
         seen = torch.cat([torch.isin(self.y[at:end], self.y[:at]) for at, end in self._groups])
         return Later(torch.cat(logits).double(), labels, weigh(labels, seen, self.offset, self.y))
+
+    def _guess(self, amplitude: float) -> list[Tensor]:
+        """Where to look for the modes: on the line, in log amplitude, through those of the two nearest."""
+        if not self._seen:
+            return self._first
+        near = sorted(self._seen, key=lambda seen: abs(math.log(amplitude / seen[0])))[:2]
+        if len(near) == 1 or near[0][0] == near[1][0]:
+            return near[0][1]
+        (one, here), (other, there) = near
+        toward = math.log(amplitude / one) / math.log(other / one)
+        return [torch.lerp(a, b, toward) for a, b in zip(here, there, strict=True)]
 
 
 def weigh(labels: Tensor, seen: Tensor, offset: Tensor, y: Tensor) -> Tensor:

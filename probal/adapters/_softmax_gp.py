@@ -100,25 +100,29 @@ def _solve_newton(gram: Tensor, probs: Tensor, squared: Tensor, residual: Tensor
     coordinates of the span, for half the products.
     """
     step, moved_step = torch.zeros_like(residual), torch.zeros_like(residual)
-    moved = (gram @ residual) * squared
-    direction, moved_direction = residual, moved
-    square = float((residual * moved).sum())
+    # changed in place, as all below: a small fit is many small operations
+    residual = residual.clone(memory_format=torch.contiguous_format)
+    moved = (gram @ residual).mul_(squared)
+    direction, moved_direction, curved = residual.clone(), moved.clone(), torch.empty_like(residual)
+    left, moved_left, curve, toward = (each.view(-1) for each in (residual, moved, curved, moved_direction))
+    square = float(left.dot(moved_left))
     stop = min(0.03, square**0.5 if square > 0 else 0.0) * square
     for _ in range(_MAX_CG):
         if square <= stop:  # negative only by rounding
             break
-        curved = probs * moved_direction
-        curved = direction + curved - probs * curved.sum(1, keepdim=True)
-        curvature = float((moved_direction * curved).sum())
+        torch.mul(probs, moved_direction, out=curved)
+        shared = curved.sum(1, keepdim=True)
+        curved.add_(direction).addcmul_(probs, shared, value=-1)
+        curvature = float(toward.dot(curve))
         if curvature <= 0:  # rounding alone: images that are the same under labels that are not
             break
         alpha = square / curvature
-        step = step + alpha * direction
-        moved_step = moved_step + alpha * moved_direction
-        residual = residual - alpha * curved
-        moved = (gram @ residual) * squared
-        new_square = float((residual * moved).sum())
-        direction = residual + (new_square / square) * direction
-        moved_direction = moved + (new_square / square) * moved_direction
+        step.add_(direction, alpha=alpha)
+        moved_step.add_(moved_direction, alpha=alpha)
+        residual.sub_(curved, alpha=alpha)
+        torch.mm(gram, residual, out=moved).mul_(squared)
+        new_square = float(left.dot(moved_left))
+        direction.mul_(new_square / square).add_(residual)
+        moved_direction.mul_(new_square / square).add_(moved)
         square = new_square
     return step, moved_step
