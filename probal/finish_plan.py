@@ -40,6 +40,10 @@ class Evidence:
     """Other images of the pool that a human has answered for."""
     finite: bool
     """The tested images are a sample of the pool, not of elsewhere."""
+    neighbours: int
+    """Nearest images that each image's probabilities were averaged with."""
+    neighbour_share: float
+    """Weight of these together."""
     event_watermark: int
     adapter_fingerprint: str
 
@@ -60,7 +64,8 @@ class Evidence:
         except (FileNotFoundError, KeyError, ValueError, zipfile.BadZipFile):
             return None
         plain: dict[str, Callable[..., object]] = {
-            "labeled": int, "finite": bool, "event_watermark": int, "adapter_fingerprint": str
+            "labeled": int, "finite": bool, "neighbours": int, "neighbour_share": float,
+            "event_watermark": int, "adapter_fingerprint": str,
         }  # fmt: skip
         return cls(**{name: plain.get(name, np.asarray)(value) for name, value in found.items()})
 
@@ -78,6 +83,9 @@ class FinishPlan:
     """Images that the promise was tested on."""
     audit_waiting: int
     """Images set aside that still wait for an answer."""
+    neighbours: int
+    neighbour_share: float
+    """As in `Evidence`."""
     event_watermark: int
     adapter_fingerprint: str
 
@@ -154,6 +162,8 @@ def plan(
         float((1 - confidence[order[kept]]).sum()),
         int(tested.sum()),
         sum(images[image_id].role is Role.AUDIT for image_id in found.image_ids[rest].tolist()),
+        found.neighbours,
+        found.neighbour_share,
         found.event_watermark,
         found.adapter_fingerprint,
     )
@@ -180,6 +190,8 @@ def accept(workspace: Workspace, project: Project, made: FinishPlan) -> FinishRe
         event_watermark=made.event_watermark,
         adapter_fingerprint=made.adapter_fingerprint,
         accepted_at=datetime.now(UTC).isoformat(),
+        neighbours=made.neighbours,
+        neighbour_share=made.neighbour_share,
     )
     finished.keep(workspace, project, made.labels, record)
     return record

@@ -49,6 +49,10 @@ class FinishRecord:
     adapter_fingerprint: str
     accepted_at: str
     """ISO 8601, UTC."""
+    neighbours: int | None = None
+    """Nearest images that each image's probabilities were averaged with; None in a record of before it was kept."""
+    neighbour_share: float | None = None
+    """Weight of these together."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

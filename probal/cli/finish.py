@@ -86,6 +86,8 @@ def plan_json(plan: FinishPlan) -> dict[str, Any]:
         **asdict(plan.certificate),
         "audit_n": plan.audit_n,
         "expected_wrong": plan.expected_wrong,
+        "neighbours": plan.neighbours,
+        "neighbour_share": plan.neighbour_share,
         "labels": [asdict(each) for each in plan.labels],
         "abstained": [asdict(each) for each in plan.abstained],
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from probal import finish_plan
 from probal.adapters import fingerprint
-from probal.evaluation.neighbourhood import nearest, with_neighbours
+from probal.evaluation.neighbourhood import SHARE, nearest, with_neighbours
 from probal.finish_plan import LEVEL, Evidence, FinishPlan
 from probal.types import EventKind, Role
 
@@ -31,9 +31,8 @@ def evidence(session: Session) -> Evidence:
     ids = np.array([image.id for image in found.images], np.int64)
     roles = np.array([str(image.role) for image in found.images])
     class_ids = np.array([each.id for each in session.classes], np.int64)
-    probabilities = with_neighbours(
-        found.probabilities, nearest(session.rows(found.images), seed=project.config.seed)
-    )
+    near = nearest(session.rows(found.images), seed=project.config.seed)
+    probabilities = with_neighbours(found.probabilities, near, SHARE)
     called = class_ids[probabilities.argmax(1)]
     flagged = set(store.flagged_images(project.id))
     doubted = flagged | _skipped(session)
@@ -54,6 +53,8 @@ def evidence(session: Session) -> Evidence:
         left=(roles == Role.AUDIT) & seen & ~human,
         labeled=int(((roles != Role.TEST) & ~rest & ~tested).sum()),
         finite=tested_role is Role.AUDIT,
+        neighbours=near.shape[1],
+        neighbour_share=SHARE,
         event_watermark=watermark,
         adapter_fingerprint=fingerprint(session.refit()),
     )

@@ -20,7 +20,9 @@ __all__ = ["encoder", "images", "prepared", "truth"]
 
 def _plan(certificate: Certificate, kept: int, left: int, waiting: int = 0) -> FinishPlan:
     labels = [ModelLabel(f"{i}.png", f"{i:064d}", "red", 1, 0.9, "pool") for i in range(kept + left)]
-    return FinishPlan(certificate, tuple(labels[:kept]), tuple(labels[kept:]), 3.2, 120, waiting, 9, "f")
+    return FinishPlan(
+        certificate, tuple(labels[:kept]), tuple(labels[kept:]), 3.2, 120, waiting, 10, 0.3, 9, "f"
+    )
 
 
 def test_what_is_certified_is_told_in_numbers():
@@ -71,6 +73,7 @@ def test_the_model_labels_the_rest_and_its_labels_come_back_as_nobodys(prepared,
     assert result.exit_code == 0
     told = json.loads(result.stdout)
     assert told["labels"]
+    assert (told["neighbours"], told["neighbour_share"]) == (10, 0.3)
     assert len(told["labels"]) + len(told["abstained"]) == 100 - len(some)
     with (out / finished.LABELS).open(encoding="utf-8") as handle:
         sources = [row["source"] for row in csv.DictReader(handle)]

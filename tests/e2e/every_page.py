@@ -62,6 +62,8 @@ def plan(workspace: Workspace, project: Project) -> None:
         left=np.zeros(len(images), bool),
         labeled=0,
         finite=True,
+        neighbours=10,
+        neighbour_share=0.3,
         event_watermark=workspace.store.watermark(project.id),
         adapter_fingerprint="adapter",
     ).save(finish_plan.evidence_path(workspace, project))

@@ -37,6 +37,8 @@ def looked_at(ready: Make, workspace: Workspace) -> Prepared:
             left=np.zeros(len(images), bool),
             labeled=0,
             finite=True,
+            neighbours=10,
+            neighbour_share=0.3,
             event_watermark=workspace.store.watermark(project.id),
             adapter_fingerprint="adapter",
         )

@@ -1,6 +1,7 @@
 """The finish on a drawn pool: what is promised, what is kept, and that nothing is ever fitted on it."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -78,6 +79,7 @@ def test_accepted_labels_are_kept_apart_and_yield_to_people(session: Session, tr
     made = plan(session, 0.5, 0.6)
     record = accept(session.workspace, session.project, made)
     assert finished.record(session.workspace, project) == record
+    assert (record.neighbours, record.neighbour_share) == (10, 0.3)
     kept = finished.accepted(session.workspace, project)
     assert {(each.path, each.label) for each in kept} == {(each.path, each.label) for each in made.labels}
     again = Session(session.workspace, project.name)
@@ -153,6 +155,17 @@ def test_an_accepted_finish_can_be_taken_back(session: Session, truth: dict[str,
     assert finished.record(session.workspace, session.project) is None
     assert finished.accepted(session.workspace, session.project) == []
     finished.discard(session.workspace, session.project)
+
+
+def test_a_finish_of_before_its_neighbours_were_recorded_is_read(
+    session: Session, truth: dict[str, str]
+) -> None:
+    _labeled(session, truth)
+    record = accept(session.workspace, session.project, plan(session, 0.5, 0.6))
+    earlier = {k: v for k, v in record.to_dict().items() if not k.startswith("neighbour")}
+    session.store.set_setting(session.project.id, finished.SETTING, earlier)
+    found = finished.record(session.workspace, session.project)
+    assert found == replace(record, neighbours=None, neighbour_share=None)
 
 
 def test_images_that_are_alike_help_each_other(session: Session, truth: dict[str, str]) -> None:
