@@ -1,7 +1,7 @@
 """How many labels `auto` saves: the table of label ratios over all sets, with everything the claim hangs on.
 
     python -m benchmarks.label_ratio --data DIR --out results/label_ratio [--seeds 20] [--sets pets dtd]
-        [--strategies auto,random] [--adapters bayes] [--jobs 2] [--peers results/peers.json]
+        [--strategies auto,random] [--adapters bayes] [--jobs 2] [--peers results/peers.json] [--resplit]
 
 Every strategy and adapter runs on every set with the same seeds; finished runs are kept in OUT.runs.jsonl and the
 same command goes on there. Writes OUT.json (as `probal simulate` does), OUT.parquet, OUT.html, and prints tables:
@@ -13,8 +13,8 @@ same command goes on there. Writes OUT.json (as `probal simulate` does), OUT.par
 - area under the curve less random's, paired, and the deepest round below the state before any label;
 - debiased ECE averaged over rounds, and seconds a round.
 
-With --peers (the JSON of `python -m benchmarks.peers.run`) their runs join the tables, and two more compare
-`auto` with them.
+With --resplit each seed draws its own pool on sets that name one. With --peers (the JSON of `python -m
+benchmarks.peers.run`) their runs join the tables, and two more compare `auto` with them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from rich.progress import Progress
 
 from benchmarks.options import options, told
 from benchmarks.peers.table import against_peers
-from benchmarks.sets import SETS, load_sets
+from benchmarks.sets import SETS, load_sets, split_by_seed
 from probal.simulate import CLEAN, Conditions, Hands, OwnLearner, Run, do, result_of
 from probal.simulate.compare import curve, geometric_mean, label_ratio_estimate, mean_ranks
 from probal.simulate.hands import timed
@@ -47,6 +47,8 @@ OTHERWISE = OwnLearner("random", "linear")
 def main() -> None:
     arguments = parse()
     chosen = load_sets(arguments.sets, arguments.data)
+    if arguments.resplit:
+        chosen = [(each, split_by_seed(source)) for each, source in chosen]
     sources = [source for _, source in chosen]
     makers = [
         OwnLearner(strategy, adapter)
@@ -96,6 +98,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--strategies", default="auto,random")
     parser.add_argument("--adapters", default="bayes")
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--resplit", action="store_true", help="each seed draws its own pool on every set")
     return parser.parse_args()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.sets import SETS, _large_classes, load_sets
+from benchmarks.sets import SETS, _large_classes, load_sets, split_by_seed
 from probal.errors import UserError
 from probal.simulate import Source, split
 
@@ -31,6 +31,19 @@ def test_small_classes_leave_with_their_pictures_and_texts():
     assert np.array_equal(found.x, x[[0, 1, 3, 4, 5]])
     assert found.text_x is not None
     assert np.array_equal(found.text_x, np.eye(4)[[0, 2]])
+
+
+def test_a_fixed_pool_is_drawn_anew_by_each_seed():
+    x, y = np.random.default_rng(0).normal(size=(8, 3)), np.arange(8) % 2
+    fixed = Source("s", "e", ("a", "b"), x[:5], y[:5], x[5:], y[5:], None, 15.0, False)
+    found = split_by_seed(fixed)
+    assert np.array_equal(found.x, x)
+    assert np.array_equal(found.y, y)
+    pools = [split(found, seed).pool_x for seed in (0, 1)]
+    assert pools[0].shape == (5, 3)
+    assert not np.array_equal(pools[0], pools[1])
+    assert np.array_equal(split(fixed, 0).pool_x, split(fixed, 1).pool_x)
+    assert split_by_seed(found) is found
 
 
 def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
