@@ -24,7 +24,7 @@ from torch import Tensor
 from benchmarks.options import options, told
 from benchmarks.sets import load_sets
 from probal.adapters import BayesAdapter
-from probal.adapters._hyperparameters import cavity
+from probal.adapters._leave_one_out import cavity
 from probal.adapters._softmax_gp import find_mode
 from probal.evaluation import debiased_ece, nll
 from probal.gaussian import GaussianEmbedding

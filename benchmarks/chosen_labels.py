@@ -26,8 +26,8 @@ from benchmarks.calibration import labels_of
 from benchmarks.options import options, told
 from benchmarks.sets import load_sets
 from probal.acquisition import uncertainty
-from probal.adapters._hyperparameters import leave_one_out, question_weights
 from probal.adapters._later import LaterLabels
+from probal.adapters._leave_one_out import leave_one_out, question_weights
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.bayes_adapter import _CENTRE_LABELS, BayesAdapter
 from probal.evaluation.metrics import debiased_ece, nll

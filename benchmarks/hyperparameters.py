@@ -31,7 +31,7 @@ from torch import Tensor
 
 from probal.adapters import BayesAdapter
 from probal.adapters._dual import factor, log_evidence
-from probal.adapters._hyperparameters import leave_one_out
+from probal.adapters._leave_one_out import leave_one_out
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.bayes_adapter import _CENTRE_LABELS as CENTRE_LABELS
 from probal.gaussian import GaussianEmbedding

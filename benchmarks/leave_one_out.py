@@ -20,7 +20,7 @@ from _few_shot_data import SETS, source
 from _few_shot_table import cell
 from torch import Tensor
 
-from probal.adapters._hyperparameters import leave_one_out
+from probal.adapters._leave_one_out import leave_one_out
 from probal.adapters._softmax_gp import find_mode
 from probal.adapters.bayes_adapter import _CENTRE_LABELS
 from probal.simulate import split

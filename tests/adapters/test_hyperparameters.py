@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters import BayesAdapter, LaplacePosterior, _hyperparameters, _softmax_gp
+from probal.adapters._leave_one_out import question_weights
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 from tests.adapters.test_bayes_adapter import unit
 
@@ -120,7 +121,7 @@ def test_the_mode_begins_at_the_last_representer_weights(monkeypatch: pytest.Mon
 
 def questions(labels: list[int], classes: int, texts: bool = True) -> list[float]:
     zero_shot = torch.full((len(labels), classes), 0.5 if texts else 0.0)
-    return _hyperparameters.question_weights(zero_shot, torch.tensor(labels, dtype=torch.int64)).tolist()
+    return question_weights(zero_shot, torch.tensor(labels, dtype=torch.int64)).tolist()
 
 
 def test_only_labels_count_for_the_classes_that_have_none() -> None:
@@ -132,7 +133,7 @@ def test_only_labels_count_for_the_classes_that_have_none() -> None:
     assert questions([0, 0, 1], 3, texts=False) == [1, 1, 0]  # nobody could predict it
     assert questions([], 3) == []
     without = torch.tensor([[0.5, 0.0], [0.5, 0.0], [0.5, 0.0]])  # the second class has no text
-    assert _hyperparameters.question_weights(without, torch.tensor([0, 0, 1])).tolist() == [1, 1, 0]
+    assert question_weights(without, torch.tensor([0, 0, 1])).tolist() == [1, 1, 0]
 
 
 def test_one_label_for_each_class_is_learned_from() -> None:
@@ -159,6 +160,31 @@ def test_one_label_for_each_class_still_tells_how_far_to_trust_the_texts() -> No
     right = BayesAdapter(15.0).fit(centres, y, prior).scale
     wrong = BayesAdapter(15.0).fit(centres, y.roll(1), prior).scale
     assert wrong < 15 < right
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_labels_of_which_many_are_wrong_teach_little(warm: bool) -> None:
+    """Below where the search for clean labels ends, and better for images to come than at that end."""
+    g = torch.Generator().manual_seed(0)
+    classes, width, n = 6, 48, 150
+    centres = unit(torch.randn(classes, width, generator=g, dtype=torch.float64))
+    y = torch.randint(0, classes, (600,), generator=g)
+    x = unit(centres[y] + 0.8 * torch.randn(600, width, generator=g, dtype=torch.float64) / width**0.5)
+    told = torch.where(torch.rand(n, generator=g) < 0.4, torch.randint(0, classes, (n,), generator=g), y[:n])
+    none, edge = (
+        GaussianEmbedding(torch.zeros(classes, width, dtype=torch.float64)),
+        _hyperparameters.AMPLITUDE_BARE[1] / 4.0**4,
+    )
+    adapter = BayesAdapter(15.0)
+    start = adapter.fit(x[: n - 10], told[: n - 10], none).tensors() if warm else None
+    found = adapter.fit(x[:n], told, none, start)
+    at_the_end = BayesAdapter(15.0, amplitude=edge).fit(x[:n], told, none)
+    assert edge / 4.0**4 < found.amplitude < edge
+
+    def loss(posterior: LaplacePosterior) -> float:
+        return -float(posterior.logits(x[n:]).predictive().log().gather(1, y[n:, None]).mean())
+
+    assert loss(found) < loss(at_the_end)
 
 
 @pytest.mark.parametrize("texts", [True, False])

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters._dual import active_images
-from probal.adapters._hyperparameters import _variances, leave_one_out
+from probal.adapters._leave_one_out import _variances, leave_one_out
 from probal.adapters._softmax_gp import find_mode, span_of
 
 SHAPES = [(40, 12, 5), (9, 9, 2), (6, 4, 11)]
