@@ -193,6 +193,8 @@ def test_the_compromise_keeps_to_where_the_arithmetic_holds() -> None:
     x, y, _, _, texts = many_classes(90, classes=12)
     expected = 0.5 / 4.0**4
     assert log_around(1.0, expected) == -math.inf
+    assert log_around(1.0, 4.0**7) == pytest.approx(-0.5 * 7**2)  # further below, where many labels are wrong
+    assert log_around(1.0, 4.0**9) == -math.inf
     assert met(x, y, texts, 0.5) > 0.5
     assert met(x, y, texts, 0.5, partial(log_around, expected=expected)) <= 0.5
 

@@ -171,10 +171,8 @@ def test_labels_of_which_many_are_wrong_teach_little(warm: bool) -> None:
     y = torch.randint(0, classes, (600,), generator=g)
     x = unit(centres[y] + 0.8 * torch.randn(600, width, generator=g, dtype=torch.float64) / width**0.5)
     told = torch.where(torch.rand(n, generator=g) < 0.4, torch.randint(0, classes, (n,), generator=g), y[:n])
-    none, edge = (
-        GaussianEmbedding(torch.zeros(classes, width, dtype=torch.float64)),
-        _hyperparameters.AMPLITUDE_BARE[1] / 4.0**4,
-    )
+    none = GaussianEmbedding(torch.zeros(classes, width, dtype=torch.float64))
+    edge = _hyperparameters.AMPLITUDE_BARE[1] / 4.0**4
     adapter = BayesAdapter(15.0)
     start = adapter.fit(x[: n - 10], told[: n - 10], none).tensors() if warm else None
     found = adapter.fit(x[:n], told, none, start)
