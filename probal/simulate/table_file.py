@@ -11,7 +11,7 @@ import pandas as pd
 
 from probal.simulate.play import CURVES
 
-_FACTS = ("source", "encoder", "strategy", "adapter", "batch_size", "budget", "seed")
+FACTS = ("source", "encoder", "strategy", "adapter", "batch_size", "budget", "seed")
 
 
 def write_parquet(result: Mapping[str, Any], to: Path) -> None:
@@ -20,7 +20,7 @@ def write_parquet(result: Mapping[str, Any], to: Path) -> None:
     frames = [
         pd.DataFrame(
             {
-                **{name: run[name] for name in _FACTS},
+                **{name: run[name] for name in FACTS},
                 "conditions": json.dumps(run["conditions"], sort_keys=True),
                 "round": range(len(run["labels"])),
                 **{name: run[name] for name in CURVES},
