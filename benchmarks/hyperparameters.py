@@ -6,7 +6,8 @@ For random labels of each set and size, over a grid of amplitudes at the encoder
 the Laplace evidence, the leave-one-out likelihood and the held-out NLL would choose (geometric means over seeds),
 and the held-out NLL of the mode at each choice. All judge the adapter's own model: the labels' part acts on images
 less the centre of the labeled ones; nothing is sharpened. Beside them what the adapter chooses (leave-one-out with
-its hyperprior, half of the way to later labels), the NLL of its predictive, and that less the evidence's, seed by seed.
+its hyperprior, half of the way to later labels), the NLL of its predictive, and that less the evidence's, seed by
+seed.
 
 At the leave-one-out choice: the NLL of the predictive with the whole Laplace covariance (temperature 1), and the
 temperature that the adapter would choose (log₁₀; mean, smallest and largest of the seeds). At κ = 16: leave-one-out
