@@ -28,13 +28,13 @@ def square_distances(r: Tensor, x: Tensor, at: int) -> Tensor:
 
 
 def badge(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
-    """k-means++ seeding over the gradients; pending images are centres already. The score is the squared distance.
+    """k-means++ seeding over the gradients; pending and closed images are centres already.
 
-    The first is drawn like the later ones, its distance being that to the origin, a gradient that teaches
-    nothing. Where every gradient left coincides with a centre the draw is uniform.
+    The score is the squared distance. The first is drawn like the later ones, its distance being that to the
+    origin, a gradient that teaches nothing. Where every gradient left coincides with a centre the draw is uniform.
     """
     rows = state.candidates
-    everything = torch.cat([rows, state.pending])
+    everything = torch.cat([rows, state.pending, state.closed])
     r = residuals(state.uncertainty.predictive[everything])  # [m,C]
     x = state.embeddings[everything].to(r.dtype)
     distance = r.square().sum(1) * x.square().sum(1)  # [m]

@@ -33,6 +33,10 @@ class Target:
         return Target(self.embeddings[index], self.logits.rows(index), inputs)
 
 
+def _none() -> Tensor:
+    return torch.empty(0, dtype=torch.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class AcquisitionState:
     """The pool as a strategy sees it; no labels but those given, no test data."""
@@ -41,7 +45,9 @@ class AcquisitionState:
     logits: GaussianLogits  # N rows, C classes
     labeled: Tensor  # [n] int64 rows
     labels: Tensor  # [n] int64 classes
-    pending: Tensor  # [m] int64 rows out for labeling: not proposed again, and counted as covered
+    pending: (
+        Tensor  # [m] int64 rows out for labeling, the latest last: not proposed again, and counted as covered
+    )
     joint: JointSampler | None = None
     """Joint draws of the logits of unit rows; None: as the logits and the rows' cosines have them."""
     target: Target | None = None
@@ -52,6 +58,10 @@ class AcquisitionState:
     """None where no ProbVLM is trained, or no strategy asks for it."""
     fitted_after: int | None = None
     """Labels after which the model is fitted again, and a new batch chosen; None: after all that is asked for."""
+    closed: Tensor = field(default_factory=_none)  # [k] int64
+    """Rows that were looked at and have no label to learn from, such as flagged ones: not proposed, and covered."""
+    excluded: Tensor = field(default_factory=_none)  # [l] int64
+    """Rows that nobody is asked about, such as near-duplicates of the audit: not proposed, and they cover nothing."""
     decided: dict[str, float] = field(default_factory=dict)
     """What the strategy decided about this batch as a whole, in numbers: it writes, the round's record reads."""
 
@@ -66,14 +76,15 @@ class AcquisitionState:
 
     @cached_property
     def covered(self) -> Tensor:
-        """Rows labeled or pending, [n+m]."""
-        return torch.cat([self.labeled, self.pending])
+        """Rows labeled, pending or closed, [n+m+k]."""
+        return torch.cat([self.labeled, self.pending, self.closed])
 
     @cached_property
     def candidates(self) -> Tensor:
-        """Rows neither labeled nor pending, in order."""
+        """Rows neither covered nor excluded, in order."""
         free = torch.ones(len(self.embeddings), dtype=torch.bool)
         free[self.covered] = False
+        free[self.excluded] = False
         return torch.nonzero(free).squeeze(1)
 
     def joint_probs(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from probal.acquisition import AcquisitionState, Target
 from probal.acquisition.joint import JointSampler
 from probal.adapters import AdapterPosterior, fingerprint, load_adapter
 from probal.errors import UserError
-from probal.explore.catalog import near_audit
 from probal.gaussian import GaussianEmbedding, GaussianLogits
 from probal.posterior import TowerPosterior
 from probal.session import posterior_files
 from probal.session.estimate import likelihood_of
 from probal.session.posterior_files import PosteriorRecord, ProjectPosterior
 from probal.session.rows import NoisyRows, joint_sampler
+from probal.session.standing import labeled_rows, standing
 from probal.session.target import Aim, near_target
 from probal.session.towers import Towers
 from probal.session.vectors import ProjectVectors
@@ -113,12 +112,13 @@ class Engine:
         store = self._workspace.store
         watermark = store.watermark(self._project.id)
         images, x = self._vectors.pool()
-        rows, y = self.labels(images)
+        classes = self._vectors.classes
+        rows, y = labeled_rows(store, self._project, images, classes, watermark)
         space = self._vectors.space
         started = time.perf_counter()
         towers = None if posterior_id is None else self.posterior(posterior_id)
         prior = space.prior() if towers is None else self._prior(towers)
-        class_ids = [each.id for each in self._vectors.classes]
+        class_ids = [each.id for each in classes]
         start = start_of(
             self._workspace, self._project, watermark, space.fingerprint, posterior_id, class_ids
         )
@@ -129,30 +129,13 @@ class Engine:
             fingerprint(posterior),
             watermark,
             len(rows),
-            len(rows) + len(store.current_labels(self._project.id, Role.AUDIT)),
+            len(rows) + len(store.current_labels(self._project.id, Role.AUDIT, watermark)),
             0.0,
         )
         if towers is not None:
             tower = self._updated(towers, [images[i] for i in rows.tolist()])
             made = replace(made, bayesvlm=towers.record, tower=tower)
         return replace(made, seconds=time.perf_counter() - started)
-
-    def labels(self, images: Sequence[ImageInfo]) -> tuple[Tensor, Tensor]:
-        """Rows [n] of the labeled pool images and their classes [n], by position in the classes in use.
-
-        In the order in which the labels were given, which a fit may learn from.
-        """
-        apart = near_audit(self._workspace.store, self._project)
-        row = {image.id: i for i, image in enumerate(images) if image.id not in apart}
-        position = {each.id: i for i, each in enumerate(self._vectors.classes)}
-        given = self._workspace.store.current_labels(self._project.id, Role.POOL)
-        labels = [
-            (row[label.image_id], position[label.class_id])
-            for label in sorted(given, key=lambda each: each.event_row)
-            if label.image_id in row and label.class_id in position
-        ]
-        pairs = torch.tensor(labels, dtype=torch.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
 
     def logits(self, fit: Fit, images: Sequence[ImageInfo]) -> GaussianLogits:
         """Logits [N,C] of the project's images, their tower's noise in it where there is a posterior."""
@@ -167,21 +150,13 @@ class Engine:
     def candidates(
         self, fit: Fit, aim: Aim | None = None, wanted: int = 1, fitted_after: int | None = None
     ) -> Candidates:
-        """The pool without flagged images and the audit's near-duplicates.
+        """The pool as the fit's labels leave it.
 
-        Aimed at a target, `wanted` or more of its neighbours in it. `fitted_after` is the state's.
+        Aimed at a target, of the free images only `wanted` or more of its neighbours. `fitted_after` is the state's.
         """
-        store = self._workspace.store
         images, x = self._vectors.pool()
-        flagged = set(store.flagged_images(self._project.id))
-        pending = store.pending_images(self._project.id, datetime.now(UTC))
-        rows, y = self.labels(images)
-        labeled = {images[i].id for i in rows.tolist()}
-        # labels of archived classes train nothing, and their images have their answer all the same
-        answered = {label.image_id for label in store.current_labels(self._project.id, Role.POOL)}
-        apart = near_audit(store, self._project)
-        out = (set(pending) | flagged | answered | apart) - labeled
-        covered = torch.tensor([i for i, image in enumerate(images) if image.id in out], dtype=torch.int64)
+        store = self._workspace.store
+        stand = standing(store, self._project, images, self._vectors.classes, fit.watermark)
         noisy = None if fit.tower is None else self.noisy(fit, images)
         facts: dict[str, Any] = {}
         target = None
@@ -191,13 +166,13 @@ class Engine:
             gaussian = GaussianEmbedding(x) if noisy is None else noisy.normalized()
             about = GaussianEmbedding(target.embeddings) if theirs is None else theirs.normalized()
             free = torch.ones(len(images), dtype=torch.bool)
-            free[torch.cat([rows, covered])] = False
+            free[stand.taken()] = False
             near, k = near_target(gaussian, about, torch.nonzero(free)[:, 0], aim, wanted)
             facts = {"target": {**aim.facts(), "neighbours_used": k, "candidates": len(near)}}
-            keep = torch.cat([near, rows, covered]).unique()
+            keep = torch.cat([near, stand.taken()]).unique()
             images = [images[i] for i in keep.tolist()]
             x, noisy = x[keep], None if noisy is None else noisy.rows(keep)
-            rows, covered = (torch.searchsorted(keep, each.contiguous()) for each in (rows, covered))
+            stand = stand.among(keep)
         posterior = fit.posterior
         joint: JointSampler = posterior.joint
         numbers = None
@@ -210,9 +185,19 @@ class Engine:
                 target = replace(target, inputs=len(noisy) + torch.arange(len(theirs)))
             logits = posterior.logits(noisy.gaussian)
         state = AcquisitionState(
-            x, logits, rows, y, covered, joint, target, inputs=numbers, fitted_after=fitted_after
+            x,
+            logits,
+            stand.labeled,
+            stand.labels,
+            stand.pending,
+            joint,
+            target,
+            inputs=numbers,
+            fitted_after=fitted_after,
+            closed=stand.closed,
+            excluded=stand.excluded,
         )
-        return Candidates(state, images, pending, facts)
+        return Candidates(state, images, stand.pending_ids, facts)
 
     def _target(self, fit: Fit, aim: Aim) -> tuple[Target, NoisyRows | None]:
         """The target's rows and their predictions; no label of theirs is known here."""

@@ -44,7 +44,10 @@ class AdapterLearner:
         x, posterior = torch.tensor(now.x), self._posterior
         assert posterior is not None
         rows, labels, flagged = map(torch.from_numpy, (now.rows, now.labels, now.flagged))
-        state = AcquisitionState(x, posterior.logits(x), rows, labels, flagged, posterior.joint)
+        nobody = torch.empty(0, dtype=torch.int64)
+        state = AcquisitionState(
+            x, posterior.logits(x), rows, labels, nobody, posterior.joint, closed=flagged
+        )
         # flags count: a batch that was flagged whole must not be drawn from the same stream again
         generator = torch_generator(now.seed, self._strategy, len(state.covered))
         choices = self._choose(state, min(batch, len(state.candidates)), generator)

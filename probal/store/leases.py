@@ -76,7 +76,7 @@ _PENDING = (
         image.c.role == Role.POOL,
         ~answered(lease.c.image_id),
     )
-    .order_by(lease.c.image_id)
+    .order_by(lease.c.expires_at, lease.c.image_id)
 )
 RENEW = update(lease).where(lease.c.image_id.in_(_IDS)).values(expires_at=bindparam("until"))
 # the token stays: an answer that is on its way counts as long as nobody else was handed the image
@@ -142,7 +142,7 @@ class Leases(Repository):
             return _items(connection, [*held, *(candidate.image_id for candidate in new)])
 
     def pending_images(self, project_id: int, now: datetime) -> list[int]:
-        """Pool images in somebody's hands at `now` and not answered yet, by id."""
+        """Pool images in somebody's hands at `now` and not answered yet, the latest to be handed out last."""
         with self._db.read() as connection:
             return list(connection.scalars(_PENDING, {"project_id": project_id, "now": now}))
 

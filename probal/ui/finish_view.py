@@ -77,8 +77,8 @@ def choose_plan(workspace: Workspace, project: Project, found: Evidence) -> Fini
         USUAL,
         format_func=percent,
         help=(
-            "Choose what you need before you look at the numbers: the promise holds for one choice, in 95 of 100 "
-            "cases."
+            "Choose what you need before you look at the numbers: the promise holds for one choice and one look, in "
+            "95 of 100 cases. Trying after every batch until something is allowed makes it a little weaker."
         ),
     )
     return _planned(

@@ -1,5 +1,7 @@
 """What every strategy must do; a new one subclasses `StrategyConformance` and names itself."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -34,6 +36,14 @@ class StrategyConformance:
         rows = [pick.row for pick in self.ask(state, batch)]
         assert len(rows) == len(set(rows)) == batch
         assert set(rows) <= set(state.candidates.tolist())
+
+    def test_closed_and_excluded_images_are_not_proposed(self) -> None:
+        state = pool()
+        closed, excluded = state.candidates[:6], state.candidates[6:15]
+        state = replace(state, closed=closed, excluded=excluded)
+        picks = {pick.row for pick in self.ask(state, N)}
+        assert picks == set(range(N)) - {*state.covered.tolist(), *excluded.tolist()}
+        assert not picks & set(closed.tolist())
 
     def test_a_batch_beyond_the_pool_is_the_whole_pool(self) -> None:
         state = pool()

@@ -77,6 +77,15 @@ def test_regions_that_the_model_is_sure_of_wait() -> None:
     assert 100 <= rows[0] < 120
 
 
+def test_what_is_closed_covers_and_what_is_excluded_does_not() -> None:
+    state = blobs([60, 40, 20, 1], [False] * 4)
+    one = torch.tensor([7])
+    assert 60 <= asked(replace(state, closed=one), 1)[0] < 100
+    excluded = replace(state, excluded=one)
+    assert asked(excluded, 1)[0] < 60
+    assert excluded.decided["covered"] == 0
+
+
 def test_what_is_pending_is_covered_as_what_is_labeled() -> None:
     state = blobs([60, 40, 20, 1], [False] * 4)
     first = asked(state, 1)

@@ -110,6 +110,9 @@ def test_near_duplicates_of_audit_images_are_neither_proposed_nor_trained_on(
     assert copy.role is Role.POOL
     assert near_audit(store, project) == {copy.id}
     proposed = [each.image_id for each in session.propose(200)]
+    first_round = store.latest_round(project.id)
+    assert first_round is not None
+    assert first_round.config["decided"]["covered"] == 0  # nobody labels the copy, so it stands for nothing
     assert len(proposed) == len(store.images(project.id, role=Role.POOL)) - 1
     assert copy.id not in proposed
     label(session, {**truth, "copy.png": truth[first.path]}, [copy.id, proposed[0]])

@@ -10,7 +10,7 @@ from PIL import Image
 from probal.errors import UserError
 from probal.session import Session
 from probal.session.replay import replay
-from probal.types import Event, EventKind
+from probal.types import Event, EventKind, Role
 from tests.session.conftest import audit_ids, label
 
 
@@ -38,6 +38,36 @@ def test_every_round_comes_out_the_same(rounds: Session, index: int) -> None:
     assert found.recorded == found.replayed
     assert len(found.recorded) > 3
     assert (rounds.store.watermark(rounds.project.id), len(rounds.store.rounds(rounds.project.id))) == before
+
+
+def test_labels_that_come_while_a_round_is_made_wait_for_the_next(
+    session: Session, truth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person answers after the log's end was read, once before the fit and once after it."""
+    store, own = session.store, session.project.id
+    label(session, truth, [each.image_id for each in session.propose(9)])
+    waiting = [each.image_id for each in session.propose(9)]
+    audit = audit_ids(session)
+    read = store.watermark
+    calls = []
+
+    def interrupted(project_id: int) -> int:
+        found = read(project_id)
+        calls.append(found)
+        if len(calls) <= 3:
+            label(session, truth, [waiting.pop(), audit.pop()])
+        return found
+
+    monkeypatch.setattr(store, "watermark", interrupted)
+    session.propose(5)
+    monkeypatch.undo()
+    latest = store.latest_round(own)
+    assert latest is not None
+    assert calls
+    assert latest.event_watermark < read(own)
+    assert latest.n_train == len(store.current_labels(own, Role.POOL, latest.event_watermark))
+    assert latest.n_labels == len(store.current_labels(own, until=latest.event_watermark))
+    assert replay(session, latest.index).differences == ()
 
 
 def test_images_that_came_since_are_told(rounds: Session, tmp_path) -> None:
