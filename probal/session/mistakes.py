@@ -25,7 +25,7 @@ from probal.store import REFERENCE
 from probal.types import EventKind, ImageInfo, Role
 
 if TYPE_CHECKING:
-    from probal.session.loop import Session
+    from probal.session.loop import Predictions, Session
 
 FOLDS = 5
 _LABELS = {EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE}
@@ -59,9 +59,9 @@ class LabelCheck:
 
 def check_labels(session: Session) -> LabelCheck:
     """Check pool labels by 5-fold cross-validation and audit labels by the model, which never saw them."""
-    vectors = ProjectVectors(session.workspace, session.project)
+    said = session.predict(Role.AUDIT)  # first, since it takes the classes as they are now
     classes = [each.id for each in session.classes]
-    rows, labels, probs = _judged(session, vectors, classes)
+    rows, labels, probs = _judged(session, said)
     doubted = suspicious_labels(probs, labels) if rows else np.zeros(0, np.int64)
     suspects = tuple(
         Suspect(rows[i], classes[labels[i]], classes[int(probs[i].argmax())], float(probs[i, labels[i]]))
@@ -73,21 +73,24 @@ def check_labels(session: Session) -> LabelCheck:
     )
 
 
-def _judged(
-    session: Session, vectors: ProjectVectors, classes: list[int]
-) -> tuple[list[ImageInfo], np.ndarray, np.ndarray]:
-    """Labeled pool and audit images [n], their classes [n] by position, out-of-sample probabilities [n,C]."""
-    position = {class_id: i for i, class_id in enumerate(classes)}
+def _judged(session: Session, said: Predictions) -> tuple[list[ImageInfo], np.ndarray, np.ndarray]:
+    """Labeled pool and audit images [n], their classes [n] by position, out-of-sample probabilities [n,C].
+
+    `said` is of the audit, by a model of the session's classes.
+    """
+    position = {each.id: i for i, each in enumerate(session.classes)}
     given = {
         label.image_id: position[label.class_id]
         for label in session.store.current_labels(session.project.id)
         if label.class_id in position
     }
+    vectors = ProjectVectors(session.workspace, session.project)
     pool = [image for image in vectors.images(Role.POOL) if image.id in given]
-    audit = [image for image in vectors.images(Role.AUDIT) if image.id in given]
-    probs = np.zeros((len(pool) + len(audit), len(classes)))
+    seen = [i for i, image in enumerate(said.images) if image.id in given]
+    audit = [said.images[i] for i in seen]
+    probs = np.zeros((len(pool) + len(audit), len(position)))
     if pool:
-        space = vectors.space
+        space = vectors.space_of(session.classes, session.project.config.template)
         x, y = vectors.read(pool), torch.tensor([given[image.id] for image in pool])
         adapter = load_adapter(session.project.config.adapter, space.scale)
         rng = np.random.default_rng(derive_seed(session.project.config.seed, "folds"))
@@ -98,10 +101,7 @@ def _judged(
                 posterior = adapter.fit(x[~out], y[~out], space.prior())
                 found = uncertainty(posterior.logits(x[out])).predictive
                 probs[torch.nonzero(out)[:, 0].numpy()] = found.numpy()
-    if audit:
-        said = session.predict(Role.AUDIT)
-        row = {image.id: i for i, image in enumerate(said.images)}
-        probs[len(pool) :] = said.probabilities[[row[image.id] for image in audit]]
+    probs[len(pool) :] = said.probabilities[seen]
     images = [*pool, *audit]
     return images, np.array([given[image.id] for image in images], np.int64), probs
 

@@ -2,10 +2,13 @@
 
 from uuid import uuid4
 
+import pytest
+
+from probal.classes import ClassEditor
 from probal.session import Session
 from probal.session.mistakes import check_labels
 from probal.types import Event, EventKind, Role
-from tests.session.conftest import audit_ids, label
+from tests.session.conftest import SKEWED, audit_ids, label
 
 
 def _say(session: Session, who: str, answers: dict[int, int]) -> None:
@@ -51,3 +54,21 @@ def test_an_audit_label_is_judged_by_a_model_that_never_saw_it(
     found = check_labels(session)
     assert len(set(changed) & {each.image.id for each in found.suspects}) >= 3
     assert sum(each.n - each.same for each in found.classes.values()) >= 5  # both people's classes count
+
+
+@pytest.mark.parametrize("change", ["add", "move"])
+def test_classes_that_changed_since_the_last_fit_are_checked_as_they_are_now(
+    session: Session, truth: dict[str, str], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    pool = session.store.images(session.project.id, role=Role.POOL)
+    label(session, truth, [image.id for image in pool] + audit_ids(session))
+    session.refit()
+    monkeypatch.setitem(SKEWED, "grey", (0.1, 0.1, 0.1))
+    editor = ClassEditor(session.store, session.project)
+    editor.add("grey") if change == "add" else editor.move(["blue"])
+    found = check_labels(session)
+    fresh = check_labels(Session(session.workspace, session.project.name))
+    assert [each.image for each in found.suspects] == [each.image for each in fresh.suspects]
+    assert [each.probability for each in found.suspects] == pytest.approx(
+        [each.probability for each in fresh.suspects], abs=1e-4
+    )
