@@ -44,7 +44,7 @@ class StoppingAdvice:
     """Ends of the confidence sequence of the accuracy, 95% over all rounds and looks together."""
     high: float
     agreement: float | None
-    """Share of a sample of the pool to which this model and the one before give the same class."""
+    """Share of a sample of the pool to which this model and the last measured before it give the same class."""
     projected: tuple[Projection, ...]
     """Gains expected of the next labels; empty while it is too early."""
 

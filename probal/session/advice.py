@@ -54,7 +54,7 @@ def advise(
         np.stack([hits[n] for n in labels]),
         labels,
         np.random.default_rng(derive_seed(project.config.seed, "stopping", last.index)),
-        _agreement(workspace, project, last.index),
+        _agreement(workspace, project, last.index, merged),
         round_index=last.index,
     )
     workspace.store.set_setting(project.id, STOPPING, advice.to_dict())
@@ -103,8 +103,11 @@ def _called(
     return np.asarray(saved.in_classes(class_ids, merged)[rows].argmax(1))
 
 
-def _agreement(workspace: Workspace, project: Project, index: int) -> float | None:
-    """Share of a fixed sample of the unlabeled pool that this round and the one before call the same."""
+def _agreement(workspace: Workspace, project: Project, index: int, merged: Mapping[int, int]) -> float | None:
+    """Share of a fixed sample of the unlabeled pool that this round and the last measured before it call the same.
+
+    `merged` names the class that each is read as now.
+    """
     store = workspace.store
     before = store.get_setting(project.id, _CALLS)
     if before is not None and before["round"] == index:
@@ -121,7 +124,7 @@ def _agreement(workspace: Workspace, project: Project, index: int) -> float | No
         then = dict(zip(before["image_ids"], before["class_ids"], strict=True))
         common = then.keys() & now.keys()
         if len(common) >= _FEWEST_COMMON:
-            agreement = sum(then[i] == now[i] for i in common) / len(common)
+            agreement = sum(merged[then[i]] == merged[now[i]] for i in common) / len(common)
     kept = {"round": index, "agreement": agreement, "image_ids": [*now], "class_ids": [*now.values()]}
     store.set_setting(project.id, _CALLS, kept)
     return agreement
