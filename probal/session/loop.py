@@ -274,9 +274,10 @@ class Session:
         position = {each.id: i for i, each in enumerate(self.classes)}
         for role in (Role.TEST, Role.AUDIT):
             images = {image.id: image for image in self._vectors.images(role)}
+            given = self.store.current_labels(self.project.id, role)
             labels = [
                 (images[label.image_id], position[label.class_id])
-                for label in self.store.current_labels(self.project.id, role)
+                for label in sorted(given, key=lambda each: each.event_row)
                 if label.image_id in images and label.class_id in position
             ]
             if labels:

@@ -33,7 +33,7 @@ _CONTROL_MINIMUM = 20
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Labeled images that measure, drawn like the pool's images and never trained on.
+    """Labeled images that measure, in the order of their labels, drawn like the pool's images and never trained on.
 
     Their accuracy estimates that on new images of the same kind, without a finite-population correction: on the pool
     itself the model is better or worse, since strategies take the hard images or the easy ones out of it and train

@@ -79,13 +79,15 @@ def _judged(session: Session, said: Predictions) -> tuple[list[ImageInfo], np.nd
     `said` is of the audit, by a model of the session's classes.
     """
     position = {each.id: i for i, each in enumerate(session.classes)}
-    given = {
+    labels = session.store.current_labels(session.project.id)
+    given = {  # in the order of the labels, as a fit wants them
         label.image_id: position[label.class_id]
-        for label in session.store.current_labels(session.project.id)
+        for label in sorted(labels, key=lambda each: each.event_row)
         if label.class_id in position
     }
     vectors = ProjectVectors(session.workspace, session.project)
-    pool = [image for image in vectors.images(Role.POOL) if image.id in given]
+    readable = {image.id: image for image in vectors.images(Role.POOL)}
+    pool = [readable[image_id] for image_id in given if image_id in readable]
     seen = [i for i, image in enumerate(said.images) if image.id in given]
     audit = [said.images[i] for i in seen]
     probs = np.zeros((len(pool) + len(audit), len(position)))
