@@ -59,6 +59,7 @@ def measure(
 ) -> list[Metric]:
     """Accuracy with its 95 % interval, NLL and ECE of each round; audit rounds get the random control too.
 
+    The NLL is over images of classes that the round knew, since one image of another would make it infinite.
     The last round also gets `confusion`, whose detail counts [class id, called class id, images] where there are
     any, and `debiased_ece`, whose detail has the points of `reliability`. With a test set only the last round is
     new. `snapshot` names the file of a round's predictions.
@@ -71,8 +72,9 @@ def measure(
     return metrics
 
 
-def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Probabilities [m,C] of a round for the held-out images it predicted, their y [m], and the class ids [C].
+def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Probabilities [m,C] of a round for the held-out images it predicted, their y [m], which of these it knew [m],
+    and the class ids [C].
 
     C are the classes in use now. One that the round did not know has no probability there, so its images count as
     wrong; where a class was archived since, a last column of id 0 holds what the round gave it.
@@ -89,35 +91,38 @@ def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.nd
     class_ids = np.array([*held_out.class_ids, 0])
     if not probs[:, -1].any():
         probs, class_ids = probs[:, :-1], class_ids[:-1]
-    return probs, held_out.y.numpy()[known], class_ids
+    y = held_out.y.numpy()[known]
+    listed = [held_out.merged.get(class_id, class_id) for class_id in saved.class_ids.tolist()]
+    return probs, y, np.isin(class_ids[y], listed), class_ids
 
 
 def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
     found = _known(path, held_out)
     if found is None:
         return []
-    probs, y, _ = found
+    probs, y, listed, _ = found
     correct = int((probs.argmax(1) == y).sum())
-    low, high = accuracy_interval(correct, len(y))
     detail = {"source": str(held_out.source)}
 
-    def metric(name: str, value: float, low: float | None = None, high: float | None = None) -> Metric:
-        return Metric(
-            name, value, low, high, len(y), of.n_labels, of.index, len(y) < PRELIMINARY_BELOW, detail
-        )
+    def metric(
+        name: str, value: float, n: int, low: float | None = None, high: float | None = None
+    ) -> Metric:
+        return Metric(name, value, low, high, n, of.n_labels, of.index, n < PRELIMINARY_BELOW, detail)
 
-    return [
-        metric("accuracy", correct / len(y), low, high),
-        metric("nll", float(nll(probs, y))),
-        metric("ece", float(ece(probs, y))),
+    metrics = [
+        metric("accuracy", correct / len(y), len(y), *accuracy_interval(correct, len(y))),
+        metric("ece", ece(probs, y), len(y)),
     ]
+    if listed.any():
+        metrics.append(metric("nll", nll(probs[listed], y[listed]), int(listed.sum())))
+    return metrics
 
 
 def _of_last(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
     found = _known(path, held_out)
     if found is None:
         return []
-    probs, y, class_ids = found
+    probs, y, _, class_ids = found
     called = probs.argmax(1)
     pairs = Counter(zip(class_ids[y].tolist(), class_ids[called].tolist(), strict=True))
     counts = [[*pair, n] for pair, n in sorted(pairs.items())]
