@@ -196,17 +196,17 @@ class Session:
         held_out = self._held_out()
         if held_out is None:
             return []
-        metrics = measure(
+        measured = measure(
             rounds,
             self._snapshot_path,
             held_out,
             load_adapter(self.project.config.adapter, self._vectors.space.scale),
             fit.prior,
         )
-        self.store.add_metrics(self.project.id, metrics)
-        advise(self.workspace, self.project, self.classes, rounds, held_out, self._snapshot_path)
+        self.store.add_metrics(self.project.id, measured.metrics)
+        advise(self.workspace, self.project, rounds, held_out, measured.hits)
         self.store.update_timings(rounds[-1].id, {"evaluate": time.perf_counter() - started})
-        return metrics
+        return measured.metrics
 
     def predict(self, *roles: Role) -> Predictions:
         """Predict every image of these roles (pool and audit if none is given) with the model so far."""
