@@ -1,8 +1,7 @@
-"""Which labels of a project are likely wrong: what a model fitted without them says, and what people said twice."""
+"""Which labels of a project are likely wrong, by a model fitted without them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,24 +10,15 @@ import torch
 
 from probal.acquisition import uncertainty
 from probal.adapters import load_adapter
-from probal.evaluation import (
-    Agreement,
-    OddAnnotator,
-    class_agreement,
-    odd_annotators,
-    repeat_agreement,
-    suspicious_labels,
-)
+from probal.evaluation import suspicious_labels
 from probal.random import derive_seed
 from probal.session.vectors import ProjectVectors
-from probal.store import REFERENCE
-from probal.types import EventKind, ImageInfo, Role
+from probal.types import ImageInfo, Role
 
 if TYPE_CHECKING:
     from probal.session.loop import Predictions, Session
 
 FOLDS = 5
-_LABELS = {EventKind.LABEL, EventKind.CONFIRM, EventKind.ADJUDICATE}
 
 
 @dataclass(frozen=True)
@@ -44,32 +34,18 @@ class Suspect:
     """Of the class as labeled."""
 
 
-@dataclass(frozen=True)
-class LabelCheck:
-    """What is doubtful about a project's labels; class ids as in the store."""
+def check_labels(session: Session) -> tuple[Suspect, ...]:
+    """The suspects, the most suspicious first.
 
-    suspects: tuple[Suspect, ...]
-    """Most suspicious first."""
-    repeats: Mapping[int | None, Agreement]
-    """Of images that one person answered twice: overall under None, and by the class of the first answer."""
-    classes: Mapping[int, Agreement]
-    """Of images that several people answered: by class, on how many all agree."""
-    annotators: tuple[OddAnnotator, ...]
-
-
-def check_labels(session: Session) -> LabelCheck:
-    """Check pool labels by 5-fold cross-validation and audit labels by the model, which never saw them."""
+    Pool labels are checked by 5-fold cross-validation, audit labels by the model, which never saw them.
+    """
     said = session.predict(Role.AUDIT)  # first, since it takes the classes as they are now
     classes = [each.id for each in session.classes]
     rows, labels, probs = _judged(session, said)
     doubted = suspicious_labels(probs, labels) if rows else np.zeros(0, np.int64)
-    suspects = tuple(
+    return tuple(
         Suspect(rows[i], classes[labels[i]], classes[int(probs[i].argmax())], float(probs[i, labels[i]]))
         for i in doubted.tolist()
-    )
-    answers, first, second = _answers(session)
-    return LabelCheck(
-        suspects, repeat_agreement(first, second), class_agreement(answers), tuple(odd_annotators(answers))
     )
 
 
@@ -106,17 +82,3 @@ def _judged(session: Session, said: Predictions) -> tuple[list[ImageInfo], np.nd
     probs[len(pool) :] = said.probabilities[seen]
     images = [*pool, *audit]
     return images, np.array([given[image.id] for image in images], np.int64), probs
-
-
-def _answers(session: Session) -> tuple[list[tuple[str, int, int]], list[int], list[int]]:
-    """The last answer of each person to each image, and first and last answers of those who gave two."""
-    given: dict[tuple[str, int], list[int]] = {}
-    for stored in session.store.events(session.project.id):
-        event = stored.event
-        if not stored.active or event.kind not in _LABELS or event.annotator == REFERENCE:
-            continue
-        if event.image_id is not None and event.class_id is not None:
-            given.setdefault((event.annotator, event.image_id), []).append(event.class_id)
-    answers = [(who, image, said[-1]) for (who, image), said in given.items()]
-    twice = [said for said in given.values() if len(said) > 1]
-    return answers, [said[0] for said in twice], [said[-1] for said in twice]
