@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], format: str, facts:
     return digest
 
 
-def read_tensors(path: Path, format: str, what: str, remedy: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and facts of a file that `write_tensors` wrote under that format.
+def read_tensors(
+    path: Path, format: str, what: str, remedy: str, names: Container[str] | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a file that `write_tensors` wrote under that format; only the tensors of `names` if given.
 
     Raises UserError for a file that is not there, not one, or of another version, naming `what` was expected (`a
     posterior`) and the `remedy` (`estimate it again`).
@@ -40,7 +42,8 @@ def read_tensors(path: Path, format: str, what: str, remedy: str) -> tuple[dict[
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            wanted = [name for name in file.keys() if names is None or name in names]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in wanted}
     except SafetensorError as error:
         raise UserError(f"{path} is not a safetensors file: {error}") from error
     found = metadata.get("format")

@@ -22,6 +22,9 @@ def test_what_is_written_comes_back(tmp_path: Path) -> None:
     assert found.keys() == tensors.keys()
     for name in tensors:
         assert torch.equal(found[name], tensors[name])
+    only, facts = read_tensors(path, *ASKED, names={"b", "c"})
+    assert list(only) == ["b"]
+    assert facts["λ"] == 0.1
     assert [each.name for each in path.parent.iterdir()] == ["a.safetensors"]
 
 

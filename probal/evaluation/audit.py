@@ -53,21 +53,25 @@ def draw_audit(content_hashes: Iterable[str], size: int, seed: int) -> list[str]
 
 
 def extend_audit(content_hashes: Iterable[str], audit: Iterable[str], size: int, seed: int) -> list[str]:
-    """The audit set of a grown pool: at most `size` images, uniform over old and new ones alike.
+    """The audit set of a grown pool: at most `size` of its images, uniform over old and new ones alike.
 
     `content_hashes` is the whole pool now, `audit` the set as drawn with the same seed before. An old image
     outside the audit never enters, since it may have been chosen by a strategy, shown with a prediction or
     trained on; of the new images as large a share enters as of the old ones before. So the set may stay a
     little under `size`. Where the share must fall (the pool grew past the cap), audit images with the largest
-    keys leave; they may then be used like any image of the pool. Images gone from the pool are dropped. A
-    project without an audit set stays without.
+    keys leave; they may then be used like any image of the pool. An audit image that is gone from the pool
+    keeps its place for when it is back, beyond `size`. A project without an audit set stays without.
     """
-    keys = [_key(value, seed) for value in audit]
-    if not keys:
+    before, there = set(audit), set(content_hashes)
+    if not before:
         return []
-    reach = max(keys)  # every old image up to here is in the audit already, and no other
-    inside = [value for value in set(content_hashes) if _key(value, seed) <= reach]
-    return draw_audit(inside, min(size, len(inside)), seed)
+    reach = max(_key(value, seed) for value in before)  # old images up to here are in the audit, and no other
+    inside = [value for value in there if _key(value, seed) <= reach]
+    drawn = draw_audit(inside, min(size, len(inside)), seed)
+    if drawn and len(drawn) < len(inside):
+        reach = _key(drawn[-1], seed)  # what is beyond may be trained on from now on
+    gone = [value for value in before - there if _key(value, seed) <= reach]
+    return sorted([*drawn, *gone], key=lambda value: _key(value, seed))
 
 
 def check_counts(correct: int, n: int, population: int | None, level: float) -> None:

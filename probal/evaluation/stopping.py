@@ -44,7 +44,7 @@ class StoppingAdvice:
     """Ends of the confidence sequence of the accuracy, 95% over all rounds and looks together."""
     high: float
     agreement: float | None
-    """Share of a sample of the pool to which this model and the one before give the same class."""
+    """Share of a sample of the pool to which this model and the last measured before it give the same class."""
     projected: tuple[Projection, ...]
     """Gains expected of the next labels; empty while it is too early."""
 
@@ -74,8 +74,8 @@ def stopping_advice(
 
     Stopping is advised when the accuracy is above 1 − WORTH at all looks together (confidence sequence), or
     when the fitted curve's next labels, all that are looked at, gain less than WORTH at the upper end of their
-    interval and successive models agree on STEADY of the pool. Before 30 audit labels and four rounds it is too
-    early. ValueError as `project_gain`.
+    interval and successive models agree on STEADY of the pool. Before 30 images that measure and four rounds it is
+    too early. ValueError as `project_gain`.
     """
     right = np.asarray(hits)
     if right.ndim != 2 or right.shape[0] != len(labels) or not len(labels):
@@ -94,7 +94,7 @@ def stopping_advice(
     if n < PRELIMINARY_BELOW:
         return advice(
             Verdict.TOO_EARLY,
-            f"Too early to say: the accuracy is preliminary, {n} of {PRELIMINARY_BELOW} audit labels are there.",
+            f"Too early to say: the accuracy is preliminary, measured on {n} images; {PRELIMINARY_BELOW} are wanted.",
         )
     if 1 - low <= WORTH:
         return advice(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,9 +13,8 @@ from probal.pool.features import FeatureStore
 from probal.pool.predictions import predictions_path, read_predictions
 from probal.random import derive_seed
 from probal.session.measure import HeldOut
-from probal.session.snapshot import read_held_out
 from probal.session.space import unit_rows
-from probal.types import ClassInfo, ImageInfo, Project, Round
+from probal.types import ImageInfo, Project, Round
 from probal.workspace import Workspace
 
 _CALLS = "pool_calls"
@@ -29,32 +27,24 @@ _FEWEST_COMMON = 30
 def advise(
     workspace: Workspace,
     project: Project,
-    classes: Sequence[ClassInfo],
     rounds: Sequence[Round],
     held_out: HeldOut,
-    snapshot: Callable[[int], Path],
+    hits: Mapping[int, np.ndarray],
 ) -> StoppingAdvice | None:
     """Advice after the last of `rounds`, kept in the store; None where its snapshot is gone.
 
-    Rounds fitted on as many labels count once, and those that had not predicted every held-out image not at all.
+    `hits` are what `measure` found. Rounds fitted on as many labels count once, and those without hits not at all.
     """
-    class_ids = [each.id for each in classes]
-    merged = workspace.store.merged_classes(project.id)
-    truth = held_out.y.numpy()
-    hits: dict[int, np.ndarray] = {}
-    for each in rounds:
-        called = _called(snapshot(each.index), held_out.image_ids, class_ids, merged)
-        if called is not None:
-            hits[each.n_train] = called == truth
     last = rounds[-1]
-    labels = sorted(n for n in hits if n <= last.n_train)
+    of = {each.n_train: hits[each.index] for each in rounds if each.index in hits}
+    labels = sorted(n for n in of if n <= last.n_train)
     if last.n_train not in labels:
         return None
     advice = stopping_advice(
-        np.stack([hits[n] for n in labels]),
+        np.stack([of[n] for n in labels]),
         labels,
         np.random.default_rng(derive_seed(project.config.seed, "stopping", last.index)),
-        _agreement(workspace, project, last.index),
+        _agreement(workspace, project, last.index, held_out.merged),
         round_index=last.index,
     )
     workspace.store.set_setting(project.id, STOPPING, advice.to_dict())
@@ -89,22 +79,11 @@ def watch_drift(
     store.set_setting(project.id, DRIFT, found.to_dict())
 
 
-def _called(
-    path: Path, image_ids: np.ndarray, class_ids: Sequence[int], merged: Mapping[int, int]
-) -> np.ndarray | None:
-    """Class, by position, that a round gave each of these images [m]; None where it did not predict all of them."""
-    saved = read_held_out(path)
-    if saved is None:
-        return None
-    row = {image_id: i for i, image_id in enumerate(saved.image_ids.tolist())}
-    if not row.keys() >= set(image_ids.tolist()):
-        return None
-    rows = [row[image_id] for image_id in image_ids.tolist()]
-    return np.asarray(saved.in_classes(class_ids, merged)[rows].argmax(1))
+def _agreement(workspace: Workspace, project: Project, index: int, merged: Mapping[int, int]) -> float | None:
+    """Share of a fixed sample of the unlabeled pool that this round and the last measured before it call the same.
 
-
-def _agreement(workspace: Workspace, project: Project, index: int) -> float | None:
-    """Share of a fixed sample of the unlabeled pool that this round and the one before call the same."""
+    `merged` names the class that each is read as now.
+    """
     store = workspace.store
     before = store.get_setting(project.id, _CALLS)
     if before is not None and before["round"] == index:
@@ -121,7 +100,7 @@ def _agreement(workspace: Workspace, project: Project, index: int) -> float | No
         then = dict(zip(before["image_ids"], before["class_ids"], strict=True))
         common = then.keys() & now.keys()
         if len(common) >= _FEWEST_COMMON:
-            agreement = sum(then[i] == now[i] for i in common) / len(common)
+            agreement = sum(merged[then[i]] == merged[now[i]] for i in common) / len(common)
     kept = {"round": index, "agreement": agreement, "image_ids": [*now], "class_ids": [*now.values()]}
     store.set_setting(project.id, _CALLS, kept)
     return agreement

@@ -51,7 +51,7 @@ def keep_check(session: Session) -> None:
             "suggested": each.suggested,
             "p": each.probability,
         }
-        for each in check_labels(session).suspects
+        for each in check_labels(session)
         if each.image.role is Role.POOL
     ]
     path = files.folder(session.workspace, session.project) / files.CHECK

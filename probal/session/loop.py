@@ -196,17 +196,17 @@ class Session:
         held_out = self._held_out()
         if held_out is None:
             return []
-        metrics = measure(
+        measured = measure(
             rounds,
             self._snapshot_path,
             held_out,
             load_adapter(self.project.config.adapter, self._vectors.space.scale),
             fit.prior,
         )
-        self.store.add_metrics(self.project.id, metrics)
-        advise(self.workspace, self.project, self.classes, rounds, held_out, self._snapshot_path)
+        self.store.add_metrics(self.project.id, measured.metrics)
+        advise(self.workspace, self.project, rounds, held_out, measured.hits)
         self.store.update_timings(rounds[-1].id, {"evaluate": time.perf_counter() - started})
-        return metrics
+        return measured.metrics
 
     def predict(self, *roles: Role) -> Predictions:
         """Predict every image of these roles (pool and audit if none is given) with the model so far."""
@@ -274,9 +274,10 @@ class Session:
         position = {each.id: i for i, each in enumerate(self.classes)}
         for role in (Role.TEST, Role.AUDIT):
             images = {image.id: image for image in self._vectors.images(role)}
+            given = self.store.current_labels(self.project.id, role)
             labels = [
                 (images[label.image_id], position[label.class_id])
-                for label in self.store.current_labels(self.project.id, role)
+                for label in sorted(given, key=lambda each: each.event_row)
                 if label.image_id in images and label.class_id in position
             ]
             if labels:

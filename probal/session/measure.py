@@ -33,7 +33,7 @@ _CONTROL_MINIMUM = 20
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Labeled images that measure, drawn like the pool's images and never trained on.
+    """Labeled images that measure, in the order of their labels, drawn like the pool's images and never trained on.
 
     Their accuracy estimates that on new images of the same kind, without a finite-population correction: on the pool
     itself the model is better or worse, since strategies take the hard images or the easy ones out of it and train
@@ -50,82 +50,112 @@ class HeldOut:
     """For each class there ever was, the one that it is read as now."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What the snapshots of a project's rounds say about the held-out images."""
+
+    metrics: list[Metric]
+    hits: Mapping[int, np.ndarray]
+    """Which held-out images [m] a round calls right, by its index; one that did not predict them all is absent."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a round's model says about the held-out images that it predicted.
+
+    C are the classes in use now. One that the round did not know has no probability there, so its images count as
+    wrong; where a class was archived since, a last column of id 0 holds what the round gave it.
+    """
+
+    probs: np.ndarray  # [m,C]
+    y: np.ndarray  # [m]
+    known: np.ndarray  # [m] whether the round knew the image's class
+    class_ids: np.ndarray  # [C]
+
+    @property
+    def called(self) -> np.ndarray:
+        """[m], as y."""
+        return np.asarray(self.probs.argmax(1))
+
+
 def measure(
     rounds: Sequence[Round],
     snapshot: Callable[[int], Path],
     held_out: HeldOut,
     adapter: Adapter,
     prior: GaussianEmbedding,
-) -> list[Metric]:
+) -> Measured:
     """Accuracy with its 95 % interval, NLL and ECE of each round; audit rounds get the random control too.
 
+    The NLL is over images of classes that the round knew, since one image of another would make it infinite.
     The last round also gets `confusion`, whose detail counts [class id, called class id, images] where there are
     any, and `debiased_ece`, whose detail has the points of `reliability`. With a test set only the last round is
     new. `snapshot` names the file of a round's predictions.
     """
-    todo = rounds[-1:] if held_out.source is Role.TEST else rounds
-    metrics = [metric for each in todo for metric in _of_round(each, snapshot(each.index), held_out)]
-    metrics += _of_last(rounds[-1], snapshot(rounds[-1].index), held_out)
+    last = rounds[-1]
+    metrics: list[Metric] = []
+    hits: dict[int, np.ndarray] = {}
+    for each in rounds:
+        said = _said(snapshot(each.index), held_out)
+        if said is None:
+            continue
+        if held_out.source is Role.AUDIT or each is last:
+            metrics += _of_round(each, said, held_out.source)
+        if each is last:
+            metrics += _of_last(each, said, held_out.source)
+        if len(said.y) == len(held_out.y):
+            hits[each.index] = said.called == said.y
     if held_out.source is Role.AUDIT and len(held_out.y) >= _CONTROL_MINIMUM:
-        metrics.append(_random_control(rounds[-1], held_out, adapter, prior))
-    return metrics
+        metrics.append(_random_control(last, held_out, adapter, prior))
+    return Measured(metrics, hits)
 
 
-def _known(path: Path, held_out: HeldOut) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Probabilities [m,C] of a round for the held-out images it predicted, their y [m], and the class ids [C].
-
-    C are the classes in use now. One that the round did not know has no probability there, so its images count as
-    wrong; where a class was archived since, a last column of id 0 holds what the round gave it.
-    """
+def _said(path: Path, held_out: HeldOut) -> _Said | None:
+    """None where the file is gone, or has none of the held-out images."""
     saved = read_held_out(path)
     if saved is None:
         return None
     row = {image_id: i for i, image_id in enumerate(saved.image_ids.tolist())}
-    known = [i for i, image_id in enumerate(held_out.image_ids.tolist()) if image_id in row]
-    if not known:
+    there = [i for i, image_id in enumerate(held_out.image_ids.tolist()) if image_id in row]
+    if not there:
         return None
     now = saved.in_classes(held_out.class_ids, held_out.merged)
-    probs = now[[row[int(held_out.image_ids[i])] for i in known]]
+    probs = now[[row[int(held_out.image_ids[i])] for i in there]]
     class_ids = np.array([*held_out.class_ids, 0])
     if not probs[:, -1].any():
         probs, class_ids = probs[:, :-1], class_ids[:-1]
-    return probs, held_out.y.numpy()[known], class_ids
+    y = held_out.y.numpy()[there]
+    known = [held_out.merged.get(class_id, class_id) for class_id in saved.class_ids.tolist()]
+    return _Said(probs, y, np.isin(class_ids[y], known), class_ids)
 
 
-def _of_round(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
-    found = _known(path, held_out)
-    if found is None:
-        return []
-    probs, y, _ = found
-    correct = int((probs.argmax(1) == y).sum())
-    low, high = accuracy_interval(correct, len(y))
-    detail = {"source": str(held_out.source)}
+def _of_round(of: Round, said: _Said, source: Role) -> list[Metric]:
+    probs, y, known = said.probs, said.y, said.known
+    correct = int((said.called == y).sum())
+    detail = {"source": str(source)}
 
-    def metric(name: str, value: float, low: float | None = None, high: float | None = None) -> Metric:
-        return Metric(
-            name, value, low, high, len(y), of.n_labels, of.index, len(y) < PRELIMINARY_BELOW, detail
-        )
+    def metric(
+        name: str, value: float, n: int, low: float | None = None, high: float | None = None
+    ) -> Metric:
+        return Metric(name, value, low, high, n, of.n_labels, of.index, n < PRELIMINARY_BELOW, detail)
 
-    return [
-        metric("accuracy", correct / len(y), low, high),
-        metric("nll", float(nll(probs, y))),
-        metric("ece", float(ece(probs, y))),
+    metrics = [
+        metric("accuracy", correct / len(y), len(y), *accuracy_interval(correct, len(y))),
+        metric("ece", ece(probs, y), len(y)),
     ]
+    if known.any():
+        metrics.append(metric("nll", nll(probs[known], y[known]), int(known.sum())))
+    return metrics
 
 
-def _of_last(of: Round, path: Path, held_out: HeldOut) -> list[Metric]:
-    found = _known(path, held_out)
-    if found is None:
-        return []
-    probs, y, class_ids = found
-    called = probs.argmax(1)
-    pairs = Counter(zip(class_ids[y].tolist(), class_ids[called].tolist(), strict=True))
+def _of_last(of: Round, said: _Said, source: Role) -> list[Metric]:
+    probs, y, called = said.probs, said.y, said.called
+    pairs = Counter(zip(said.class_ids[y].tolist(), said.class_ids[called].tolist(), strict=True))
     counts = [[*pair, n] for pair, n in sorted(pairs.items())]
-    source = str(held_out.source)
 
     def metric(name: str, value: float, detail: dict[str, object]) -> Metric:
         few = len(y) < PRELIMINARY_BELOW
-        told = {"source": source, **detail}
+        told = {"source": str(source), **detail}
         return Metric(name, value, None, None, len(y), of.n_labels, of.index, few, told)
 
     return [

@@ -180,18 +180,27 @@ def _apply_test_labels(workspace: Workspace, project: Project) -> None:
 
 
 def _reserve_audit(workspace: Workspace, project: Project, readable: list[ImageInfo]) -> None:
-    """Draw the audit set uniformly, and extend it when the pool has grown; none beside a test set."""
+    """Draw the audit set uniformly, and extend it when the pool has grown; none beside a test set.
+
+    What a model may have been fitted on, or a strategy chose, never enters.
+    """
     if any(image.role is Role.TEST for image in readable):
         return
-    hashes = [image.content_hash for image in readable]
-    before = [image.content_hash for image in readable if image.role is Role.AUDIT]
+    store = workspace.store
+    # before the first round there is no model, and labels brought along speak for no image
+    used = set() if store.latest_round(project.id) is None else store.used_images(project.id)
+    drawn = store.images(project.id, role=Role.AUDIT)  # those whose files are gone too: they may come back
+    before = [image.content_hash for image in drawn if image.id not in used]
+    free = {image.content_hash for image in readable if image.id not in used}
     size = audit_size(len(readable), project.config.audit)
     seed = project.config.seed
-    audit = set(extend_audit(hashes, before, size, seed) if before else draw_audit(hashes, size, seed))
+    audit = set(
+        extend_audit(free, before, size, seed) if before else draw_audit(free, min(size, len(free)), seed)
+    )
     for role in (Role.AUDIT, Role.POOL):
-        moved = [
+        moved = {
             image.id
-            for image in readable
+            for image in (*readable, *drawn)
             if (image.content_hash in audit) == (role is Role.AUDIT) and image.role is not role
-        ]
-        workspace.store.set_role(project.id, moved, role)
+        }
+        store.set_role(project.id, moved, role)

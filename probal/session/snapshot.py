@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def read_held_out(path: Path) -> HeldOutPredictions | None:
     """The predictions in a snapshot; None where the file is gone (a workspace moved without its snapshots)."""
     if not path.exists():
         return None
-    saved = _read(path)
+    saved = _read(path, {_IDS, _CLASSES, _PROBABILITIES})
     return HeldOutPredictions(*(saved[name].numpy() for name in (_IDS, _CLASSES, _PROBABILITIES)))
 
 
@@ -84,6 +84,7 @@ def read_fit(path: Path, class_ids: Sequence[int]) -> dict[str, Tensor] | None:
     return {name: value for name, value in saved.items() if name not in (_IDS, _PROBABILITIES, _CLASSES)}
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    saved, _ = read_tensors(path, FORMAT, "a round's model", "delete it, the store keeps what was measured")
+def _read(path: Path, names: Container[str] | None = None) -> dict[str, Tensor]:
+    remedy = "delete it, the store keeps what was measured"
+    saved, _ = read_tensors(path, FORMAT, "a round's model", remedy, names)
     return saved

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select, union
 
-from probal.store.labels import NOW, answers, current, is_void
+from probal.store.labels import LABELING, NOW, answers, current, is_void
 from probal.store.repository import PROJECT, Repository
-from probal.store.schema import annotation, image
+from probal.store.schema import annotation, image, proposal, round_
 from probal.types import EventKind, ImageState, Role
 
 _LABEL = current(annotation.c.project_id == PROJECT)
@@ -41,6 +41,14 @@ _SKIPPED = (
         image.c.id.not_in(select(_ANSWER.c.image_id).where(_ANSWER.c.label > _ANSWER.c.flag)),
     )
 )
+_USED = union(
+    select(proposal.c.image_id)
+    .join(round_, round_.c.id == proposal.c.round_id)
+    .where(round_.c.project_id == PROJECT),
+    select(annotation.c.image_id)
+    .join(image, image.c.id == annotation.c.image_id)
+    .where(annotation.c.project_id == PROJECT, annotation.c.kind.in_(LABELING), image.c.role != Role.AUDIT),
+)
 
 
 class Counts(Repository):
@@ -62,6 +70,11 @@ class Counts(Repository):
         parameters = {"project_id": project_id, "until": NOW if until is None else until}
         with self._db.read() as connection:
             return list(connection.scalars(_FLAGGED, parameters))
+
+    def used_images(self, project_id: int) -> set[int]:
+        """Images that a round ever proposed, or that are not of the audit and were ever labeled, undone or not."""
+        with self._db.read() as connection:
+            return set(connection.scalars(_USED, {"project_id": project_id}))
 
     def skipped_images(self, project_id: int, role: Role) -> int:
         """Images of this role that were skipped and have no label."""

@@ -98,8 +98,16 @@ def test_growth_without_an_audit_or_without_new_images() -> None:
     assert extend_audit(pool, [], 12, 0) == []
     assert extend_audit(pool, audit, 12, 0) == audit
     assert extend_audit(pool, audit, 30, 0) == audit
-    left = [name for name in pool if name != audit[4]]
-    assert extend_audit(left, audit, 12, 0) == audit[:4] + audit[5:]
+
+
+def test_an_audit_image_that_is_gone_keeps_its_place_until_the_set_is_cut_below_it() -> None:
+    pool = names(40)
+    audit = draw_audit(pool, 12, 0)
+    left = [name for name in pool if name not in (audit[4], audit[11])]
+    assert extend_audit(left, audit, 12, 0) == audit
+    assert extend_audit(left, audit, 10, 0) == audit
+    assert extend_audit(left, audit, 9, 0) == audit[:10]
+    assert extend_audit(left, audit, 0, 0) == [audit[4], audit[11]]
 
 
 def test_interval_at_the_edges() -> None:

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+from safetensors import safe_open
+
 from probal import advice
+from probal.classes import ClassEditor
 from probal.evaluation import Verdict
 from probal.labeling import status
 from probal.session import Session
@@ -41,6 +45,65 @@ def test_advice_comes_with_the_measurement_and_reaches_the_status(
     assert status(store, project).stopping == last.to_dict()
     session.evaluate()  # the same round measured again says the same
     assert advice.stopping(store, project) == last
+
+
+def test_an_evaluation_reads_each_snapshot_once_and_no_weights(
+    session: Session, truth: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(session, truth, audit_ids(session))
+    session.propose(6)
+    read: list[tuple[str, str]] = []
+
+    class Watched:
+        def __init__(self, path: Path, framework: str) -> None:
+            self._path, self._open = path, safe_open(path, framework=framework)
+
+        def __enter__(self) -> "Watched":
+            self._file = self._open.__enter__()
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self._open.__exit__(*error)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._file, name)
+
+        def get_tensor(self, name: str) -> object:
+            read.append((self._path.name, name))
+            return self._file.get_tensor(name)
+
+    session.refit()
+    monkeypatch.setattr("probal.tensor_file.safe_open", Watched)
+    session.evaluate()
+    assert sorted(read) == [
+        (f"round-0000{index}.safetensors", name)
+        for index in (0, 1)
+        for name in ("class_ids", "held_out_ids", "held_out_probabilities")
+    ]
+
+
+def test_classes_merged_since_agree_with_the_one_they_were_merged_into(
+    session: Session, truth: dict[str, str]
+) -> None:
+    store, project = session.store, session.project
+    label(session, truth, [*audit_ids(session), *[each.image_id for each in session.propose(6)]])
+    called = []
+    for merge in (False, True):
+        if merge:
+            ClassEditor(store, project).merge("green", "red")
+        session.propose(6)
+        session.evaluate()
+        kept = store.get_setting(project.id, "pool_calls")
+        called.append(dict(zip(kept["image_ids"], kept["class_ids"], strict=True)))
+    then, now = called
+    common = then.keys() & now.keys()
+    green, red = (
+        next(c.id for c in store.classes(project.id, True) if c.name == n) for n in ("green", "red")
+    )
+    assert green in then.values()
+    assert green not in now.values()
+    same = sum(now[i] == (red if then[i] == green else then[i]) for i in common)
+    assert kept["agreement"] == same / len(common)
 
 
 def test_images_of_another_kind_raise_a_warning(

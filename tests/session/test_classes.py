@@ -57,6 +57,32 @@ def test_a_class_added_at_round_five(session: Session, truth: dict[str, str], ed
     assert replay(session, 2).identical
 
 
+def test_the_log_loss_of_a_round_is_over_the_classes_that_it_knew(
+    session: Session, truth: dict[str, str], editor: ClassEditor
+):
+    audit = audit_ids(session)
+    label(session, truth, audit[:20])
+    play(session, truth, 2)
+    before = {m.round_index: m for m in session.store.metrics(session.project.id, "nll")}
+    editor.add("grey")
+    session.propose(4)
+    images = {image.id: image.path for image in session.store.images(session.project.id)}
+    label(session, {images[i]: "grey" for i in audit}, audit[20:])
+    session.evaluate()
+    after = {m.round_index: m for m in session.store.metrics(session.project.id, "nll")}
+    counted = [m.n for m in session.store.metrics(session.project.id, "accuracy")]
+    assert counted == [30] * 4
+    assert {index: (after[index].value, after[index].n) for index in before} == {
+        index: (pytest.approx(each.value, rel=1e-5), 20) for index, each in before.items()
+    }
+    assert after[max(after)].n == 30
+    # a class that was merged since was known
+    editor.merge("blue", "red")
+    session.propose(4)
+    session.evaluate()
+    assert [m.n for m in session.store.metrics(session.project.id, "nll")] == [20, 20, 20, 30, 30]
+
+
 def test_two_classes_merged_and_taken_apart(session: Session, truth: dict[str, str], editor: ClassEditor):
     label(session, truth, audit_ids(session)[:20])
     play(session, truth, 3)

@@ -63,6 +63,16 @@ def test_a_flag_takes_the_label_away_until_the_next(world: World, store: Store):
     assert (world.labels(), store.flagged_images(world.id)) == ({image: world.classes[1]}, [])
 
 
+def test_images_used_are_those_proposed_and_those_labeled_outside_the_audit(world: World, store: Store):
+    first, second, third, fourth = world.pool[:4]
+    world.propose([first, world.audit[0]])
+    World(store).propose([fourth])
+    given = world.label(second)
+    world.accept(given, world.flag(third), world.label(world.audit[1]))
+    world.accept(world.undo(given))
+    assert store.used_images(world.id) == {first, second, world.audit[0]}
+
+
 def test_a_label_after_a_flag_brings_an_adjudication_back(world: World):
     image = world.pool[0]
     settled = event(EventKind.ADJUDICATE, image, "eve", class_id=world.classes[2])
