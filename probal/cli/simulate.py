@@ -98,8 +98,6 @@ def simulate(
             conditions=conditions, record=record, jobs=jobs, progress=progress,
         )  # fmt: skip
     result = {**result, **in_seconds(result["runs"], hands)}
-    _print_summaries(result, ends)
-    _print_costs(result, hands)
     if json_to:
         json_to.write_text(json.dumps(result), "utf-8")
         say(f"Curves written to {json_to}")
@@ -108,6 +106,8 @@ def simulate(
 
         write_parquet(result, parquet)
         say(f"Table written to {parquet}")
+    _print_summaries(result, ends)
+    _print_costs(result, hands)
     if plot:
         from probal.simulate.report import write_report
 
