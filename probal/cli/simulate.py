@@ -75,7 +75,8 @@ def simulate(
     plot: Plot = None,
 ) -> None:
     """What labeling would have bought: strategies compared on images whose classes are known."""
-    names = [validate.strategy(name) for name in _words("--strategies", strategies, "auto,random")]
+    given = _words("--strategies", strategies, "auto,random")
+    names = [validate.untrained_strategy(name, "a simulation") for name in given]
     learners = [validate.adapter(name) for name in _words("--adapter", adapters, "bayes")]
     sizes, ends = _numbers("--batch-size", batch_sizes), sorted(_numbers("--budget", budgets))
     speeds = _speeds(seconds) if "=" in seconds or not seconds else _measured(ctx, seconds)
