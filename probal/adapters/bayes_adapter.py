@@ -42,7 +42,7 @@ from probal.adapters._joint import draw_images, draw_weights
 from probal.adapters._later import LaterLabels
 from probal.adapters._sharpness import choose_sharpness
 from probal.adapters._softmax_gp import find_mode
-from probal.adapters.base import check_labels
+from probal.adapters.base import check_labels, over_moment
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 from probal.threads import single_thread
 
@@ -133,8 +133,8 @@ class LaplacePosterior:
         return out
 
     def _embedded(self, images: GaussianEmbedding) -> GaussianLogits:
-        ex = images.second_moment()  # [N]
-        own = self.logits(images.mean / ex.sqrt().unsqueeze(1))
+        rows, ex = over_moment(images)
+        own = self.logits(rows)
         if images.is_exact:
             return own
         if images.leverage is None or images.shared is None:

@@ -114,6 +114,26 @@ class AdapterConformance:
             assert torch.isfinite(found.predictive()).all()
             assert (found.variance() >= 0).all()
 
+    def test_an_image_at_the_centre_is_an_embedding_too(self) -> None:
+        """Defect: zeros over their length."""
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+        x[3] = 0
+        noise, full = torch.rand(30) * (torch.arange(30) != 3), torch.eye(D) / D
+        forms = [
+            GaussianEmbedding(x),
+            GaussianEmbedding(x, noise[:, None].expand(30, D)),
+            GaussianEmbedding(x, leverage=noise, shared=full.diagonal()),
+            GaussianEmbedding(x, leverage=noise, shared=full),
+        ]
+        for images in forms:
+            found = posterior.logits(images)
+            np.testing.assert_allclose(found.mean[3], posterior.logits(x).mean[3], atol=1e-5)
+            assert torch.isfinite(found.variance()).all()
+            assert torch.isfinite(posterior.joint(images, 5, torch.Generator().manual_seed(0))).all()
+        all_noise = GaussianEmbedding(x, leverage=torch.ones(30), shared=full)
+        assert torch.isfinite(posterior.logits(all_noise).predictive()).all()
+
     def test_joint_draws_have_the_marginals_and_one_theta(self) -> None:
         x, y = self.labeled(30)
         posterior = self.adapter().fit(x, y, self.prior())
