@@ -158,9 +158,10 @@ class LaplacePosterior:
         if shared.ndim == 1:
             return self._class_variance() @ shared
         kernel = self.rows @ shared @ self.rows.T  # [n,n]
+        halves = [half.to(kernel.dtype) for half in self.dual.half]
         seen = [
-            ((kernel[active][:, active] @ half.to(kernel.dtype)) * half).sum()
-            for active, half in zip(self.dual.active, self.dual.half, strict=True)
+            ((kernel[active][:, active] @ half) * half).sum()
+            for active, half in zip(self.dual.active, halves, strict=True)
         ]
         return self._spread(shared.trace(), torch.stack(seen))
 

@@ -103,14 +103,20 @@ class AdapterConformance:
         np.testing.assert_allclose(longer.mean, rows.mean, atol=1e-3)
         np.testing.assert_allclose(longer.variance(), rows.variance(), atol=1e-4)
 
-    def test_uncertain_embeddings_give_finite_logits(self) -> None:
-        x, y = self.labeled(30)
-        posterior = self.adapter().fit(x, y, self.prior())
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_embeddings_give_finite_logits_of_their_type(self, dtype: torch.dtype) -> None:
+        x, y = self.labeled(30, dtype)
+        posterior = self.adapter().fit(x, y, self.prior(dtype))
+        leverage, full = torch.rand(30, dtype=dtype), torch.eye(D, dtype=dtype) / D
         for images in (
+            GaussianEmbedding(x),
             GaussianEmbedding(x, torch.full_like(x, 0.01)),
-            GaussianEmbedding(x, leverage=torch.rand(30), shared=torch.eye(D) / D),
+            GaussianEmbedding(x, leverage=leverage, shared=full.diagonal()),
+            GaussianEmbedding(x, leverage=leverage, shared=full),
         ):
             found = posterior.logits(images)
+            assert found.mean.dtype == found.var.dtype == dtype
+            assert posterior.joint(images, 3, torch.Generator().manual_seed(0)).dtype == dtype
             assert torch.isfinite(found.predictive()).all()
             assert (found.variance() >= 0).all()
 
