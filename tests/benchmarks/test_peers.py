@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
+
 import numpy as np
 import pytest
 
@@ -48,6 +52,24 @@ def test_a_peer_plays_by_the_same_rules():
     one, other = Last("last", 10.0).identity(), Last("last", 1.0).identity()
     assert one["strategy"] == other["strategy"] == "numpy/last"
     assert (one["adapter"], other["adapter"]) == ("logistic C=10", "logistic C=1")
+
+
+def test_baal_sees_every_coordinate_at_unit_variance(monkeypatch: pytest.MonkeyPatch):
+    for name in ("baal", "baal.active", "baal.bayesian", "baal.bayesian.dropout"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["baal.active"].heuristics = None  # type: ignore[attr-defined]
+    sys.modules["baal.bayesian.dropout"].MCDropoutModule = lambda network: network  # type: ignore[attr-defined]
+    monkeypatch.delitem(sys.modules, "benchmarks.peers.baal_heuristics", raising=False)
+    baal = import_module("benchmarks.peers.baal_heuristics")
+    monkeypatch.delitem(sys.modules, "benchmarks.peers.baal_heuristics")
+    x = np.random.default_rng(0).normal(1, [0.01, 0.1, 3], (50, 3)).astype(np.float32)
+    x = np.hstack([x, np.full((50, 1), 0.3, np.float32)])
+    nobody = np.empty(0, np.int64)
+    peer = baal.Baal("bald", 0.2)
+    peer.fit(Round(x, nobody, nobody, nobody, np.zeros((2, 4), np.float32), 15.0, 0))
+    seen = peer._scaled(x).numpy()
+    np.testing.assert_allclose(seen.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(seen.std(0), [1, 1, 1, 0], atol=1e-3)
 
 
 def test_the_best_setting_is_one_for_all_sets():
