@@ -65,11 +65,16 @@ class Peer(ABC):
     def __init__(self, strategy: str, setting: float) -> None:
         self.strategy, self.setting = strategy, setting
 
+    @property
+    def name(self) -> str:
+        """What its results are filed under."""
+        return f"{self.package}/{self.strategy}"
+
     def identity(self) -> Mapping[str, str]:
         modules = [sys.modules[cls.__module__] for cls in type(self).__mro__ if issubclass(cls, Peer)]
         source = "".join(inspect.getsource(module) for module in (*modules, *_HARNESS))
         return {
-            "strategy": f"{self.package}/{self.strategy}",
+            "strategy": self.name,
             "adapter": self.classifier_name(),
             "version": version(self.package),
             "code": hashlib.sha256(source.encode()).hexdigest(),

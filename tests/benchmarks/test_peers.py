@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from benchmarks.peers.base import Classifier, Peer
 from benchmarks.peers.registry import MakePeer, peers_of
-from benchmarks.peers.run import best_settings, finalists
+from benchmarks.peers.run import best_settings, finalists, tried
 from benchmarks.peers.table import against_peers
 from probal.errors import UserError
 from probal.simulate import Round, Task, play
@@ -72,14 +74,25 @@ def test_baal_sees_every_coordinate_at_unit_variance(monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(seen.std(0), [1, 1, 1, 0], atol=1e-3)
 
 
+def test_a_peer_has_one_name():
+    """Defect: the settings tried were named by the tool, the runs by its package."""
+    peer = MakePeer("bayesvlm", "bald", 100.0)
+    assert tried({peer: {"p": 0.5}})[0]["peer"] == peer().identity()["strategy"] == "probal/bayesvlm-bald"
+    kept = json.loads(
+        (Path(__file__).parents[2] / "benchmarks/results/peers_settings.json").read_text("utf-8")
+    )
+    packages = {"scikit-activeml", "modAL-python", "small-text", "baal", "probal"}
+    assert {each["peer"].split("/")[0] for each in kept["settings_tried"]} == packages
+
+
 def test_the_best_setting_is_one_for_all_sets():
-    low, high, alone = MakePeer("a", "x", 1.0), MakePeer("a", "x", 10.0), MakePeer("a", "y", 1.0)
+    low, high, alone = (MakePeer("bayesvlm", *of) for of in (("x", 1.0), ("x", 10.0), ("y", 1.0)))
     areas = {low: {"p": 0.9, "q": 0.2}, high: {"p": 0.8, "q": 0.4}, alone: {"p": 0.1, "q": 0.1}}
-    assert best_settings(areas) == {"a/x": high, "a/y": alone}
+    assert best_settings(areas) == {"probal/bayesvlm-x": high, "probal/bayesvlm-y": alone}
 
 
 def test_finalists_are_the_best_over_all_and_of_each_set():
-    a, b, c, d = (MakePeer("t", name, 1.0) for name in "abcd")
+    a, b, c, d = (MakePeer("bayesvlm", name, 1.0) for name in "abcd")
     areas = {
         a: {"p": 0.9, "q": 0.8},
         b: {"p": 0.8, "q": 0.7},
