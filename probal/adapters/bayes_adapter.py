@@ -88,11 +88,6 @@ class LaplacePosterior:
         """Prior deviation of each class relative to √κ, [C]."""
         return self.dual.gains.to(self.weights.dtype)
 
-    @property
-    def prior_precision(self) -> float:
-        """λ of the paper."""
-        return self.scale**2 / self.amplitude
-
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean and variance [N,C] of unit rows [N,D], or of embeddings with a variance of their own.
 

@@ -57,11 +57,6 @@ class VariationalPosterior:
     bound: float
     """T times the evidence lower bound before sharpening, nats; at temperature 1 a lower bound of log p(y)."""
 
-    @property
-    def prior_precision(self) -> float:
-        """λ of the paper."""
-        return self.scale**2 / self.amplitude
-
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean and variance [N,C] of unit rows [N,D], or of embeddings with a variance of their own.
 
