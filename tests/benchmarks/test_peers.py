@@ -17,6 +17,7 @@ from benchmarks.peers.run import best_settings, finalists, tried
 from benchmarks.peers.table import against_peers
 from probal.errors import UserError
 from probal.simulate import Round, Task, play
+from probal.simulate.code import code_digest
 
 
 class Last(Peer):
@@ -83,6 +84,19 @@ def test_a_peer_has_one_name():
     )
     packages = {"scikit-activeml", "modAL-python", "small-text", "baal", "probal"}
     assert {each["peer"].split("/")[0] for each in kept["settings_tried"]} == packages
+
+
+@pytest.mark.parametrize("file", ["play.py", "space.py", "random.py", "metrics.py"])
+def test_a_peers_runs_are_done_again_when_the_bench_changes(monkeypatch: pytest.MonkeyPatch, file: str):
+    before, real = Last("last", 1.0).identity()["code"], Path.read_bytes
+    assert Last("last", 1.0).identity()["code"] == before
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda self: real(self) + (b"# changed" if self.name == file else b"")
+    )
+    code_digest.cache_clear()
+    after = Last("last", 1.0).identity()["code"]
+    code_digest.cache_clear()
+    assert after != before
 
 
 def test_the_best_setting_is_one_for_all_sets():
