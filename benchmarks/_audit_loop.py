@@ -21,7 +21,7 @@ from probal.evaluation import audit_size, certify, draw_audit, stopping_advice
 from probal.evaluation.neighbourhood import nearest, with_neighbours
 from probal.gaussian import GaussianEmbedding
 from probal.random import derive_seed, torch_generator
-from probal.session.measure import cross_fitted_hits
+from probal.session.measure import FOLDS, cross_fitted_hits
 from probal.session.space import unit_rows
 
 PRECISIONS = (0.9, 0.95, 0.98)
@@ -158,9 +158,12 @@ def replicate(of: World, setting: Setting, seed: int) -> dict[str, Any]:
 
 
 def _accuracy(posterior: AdapterPosterior, x: Tensor, y: Tensor) -> float:
-    """By the logits' means alone, without the variances that nobody asks for here."""
+    """By the logits' means."""
     tensors = posterior.tensors()
-    return float(((x @ tensors["weights"].T + tensors["bias"]).argmax(1) == y).double().mean())
+    # of a Gaussian over weights without the variances, which nobody asks for here
+    linear = "bias" in tensors
+    mean = x @ tensors["weights"].T + tensors["bias"] if linear else posterior.logits(x).mean
+    return float((mean.argmax(1) == y).double().mean())
 
 
 def _advice(
@@ -194,7 +197,7 @@ def _control(
     """The cross-fitted control beside a truly random sample of as many labels, measured on fresh images."""
     m = len(audit)
     order = torch.tensor(np.random.default_rng(derive_seed("control", seed)).permutation(len(y)))
-    rows = order[: m - m // AUDIT_EVERY]
+    rows = order[: m - m // FOLDS]
     hits = cross_fitted_hits(x[audit], y[audit], adapter, prior)
     return {
         "labels": len(rows),

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import Tensor
 
-from probal.evaluation import accuracy, ece, nll
+from probal.evaluation import accuracy, auroc, ece, nll
 from probal.gaussian import GaussianEmbedding, GaussianLogits, cosine_logits
 from probal.posterior import (
     Damping,
@@ -62,14 +61,6 @@ def sets_of(vectors: Mapping[str, np.ndarray]) -> dict[str, Set]:
         )
         for name in (key[:-2] for key in vectors if key.endswith("_x"))
     }
-
-
-def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
-    """Probability that a wrong image scores above a right one, ties as one half; NaN without both kinds."""
-    n_wrong, n_right = int(wrong.sum()), int((~wrong).sum())
-    if not n_wrong or not n_right:
-        return float("nan")
-    return float((rankdata(score)[wrong].sum() - n_wrong * (n_wrong + 1) / 2) / (n_wrong * n_right))
 
 
 def measures(probs: np.ndarray, labels: np.ndarray) -> dict[str, float]:

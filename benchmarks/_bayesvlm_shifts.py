@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from _bayesvlm_clothing import RESAMPLES, SCALE, Model, Record, Set, auroc, label_free
+from _bayesvlm_clothing import RESAMPLES, SCALE, Model, Record, Set, label_free
 from scipy.stats import spearmanr
 
 from probal.acquisition import bald
-from probal.evaluation import ece, nll
+from probal.evaluation import auroc, ece, nll
 from probal.posterior import Damping, InfoNCE, Projection, measure_label_free
 
 

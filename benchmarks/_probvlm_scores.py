@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from _probvlm_sets import SCALE, Set, auroc, fold_of, rank_of_bins
+from _probvlm_sets import SCALE, Set, fold_of, rank_of_bins
 from torch import Tensor
 
+from probal.evaluation import auroc
 from probal.probvlm import (
     GeneralizedGaussian,
     Pairs,

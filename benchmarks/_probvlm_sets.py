@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 from torch import Tensor
 
+from probal.evaluation import auroc
 from probal.probvlm import GeneralizedGaussian
 from probal.probvlm.calibration import LEVELS, bins_of, calibration_error
 
@@ -59,12 +60,6 @@ def folds(source: Set, by: str) -> Iterator[Tensor]:
     """Masks [N] of what is held out."""
     for fold in range(FOLDS):
         yield fold_of(source, by) == fold
-
-
-def auroc(score: np.ndarray, wrong: np.ndarray) -> float:
-    positive = int(wrong.sum())
-    ranks = rankdata(score)[wrong > 0].sum()
-    return float((ranks - positive * (positive + 1) / 2) / (positive * (len(wrong) - positive)))
 
 
 def rank_of_bins(score: np.ndarray, wrong: np.ndarray) -> float:

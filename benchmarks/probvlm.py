@@ -33,7 +33,6 @@ from _probvlm_sets import (
     FOLDS,
     SCALE,
     Set,
-    auroc,
     covered,
     folds,
     imagenet4,
@@ -48,6 +47,7 @@ from scipy.stats import rankdata, spearmanr
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
+from probal.evaluation import auroc
 from probal.gaussian import GaussianEmbedding, cosine_logits
 from probal.probvlm import Pairs, ProbVLM, Settings, train
 from probal.probvlm.calibration import LEVELS, calibration_error

@@ -188,6 +188,16 @@ def strategy(name: str) -> str:
     return _known("strategy", name, STRATEGIES)
 
 
+def untrained_strategy(name: str, where: str) -> str:
+    """A strategy's name, of those that can run `where` no ProbVLM is trained."""
+    if name == "probvlm":
+        raise UserError(
+            f"the strategy 'probvlm' needs a trained ProbVLM, and {where} has none: take another; in a project "
+            "run probal probvlm train NAME, then probal next NAME --strategy probvlm"
+        )
+    return strategy(name)
+
+
 def adapter(name: str) -> str:
     """An adapter's name."""
     return _known("adapter", name, ADAPTERS)

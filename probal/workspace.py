@@ -130,7 +130,7 @@ class Workspace:
             encoder=encoder,
             template=validate.template(template) if table is None else None,
             adapter=validate.adapter(adapter),
-            strategy=validate.strategy(strategy),
+            strategy=validate.untrained_strategy(strategy, "a new project"),
             batch_size=validate.batch_size(batch_size),
             audit=0.0 if test else validate.audit(audit),
         )

@@ -161,6 +161,7 @@ def test_the_image_root_is_kept_absolute(workspace: Workspace, pool: Path, monke
         ({"audit": 1.5}, "audit size"),
         ({"batch_size": 0}, "batch size"),
         ({"strategy": "best"}, "unknown strategy 'best'"),
+        ({"strategy": "probvlm"}, "needs a trained ProbVLM, and a new project has none"),
         ({"adapter": "svm"}, "unknown adapter 'svm'"),
         ({"test_labels": {"a.png": "cow"}}, "name the class 'cow', which is not among the classes"),
         ({"test_labels": {"none.png": "cat"}}, "name the image 'none.png'"),

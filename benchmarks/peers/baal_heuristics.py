@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from benchmarks.peers.base import Peer
@@ -30,13 +31,13 @@ class Baal(Peer):
         return f"dropout {self.setting:g}"
 
     def fit(self, now: Round) -> None:
-        self._mean, self._std = now.x.mean(0), now.x.std() + 1e-12
+        self._scaler = StandardScaler().fit(now.x)
         self._classes, self._labeled = len(now.prototypes), len(now.rows)
         generator = self.rng(now)
         torch.manual_seed(int(generator.randint(2**31)))  # dropout layers have no generator of their own
         network = nn.Sequential(nn.Dropout(self.setting), nn.Linear(now.x.shape[1], self._classes))
         optimizer = torch.optim.Adam(network.parameters(), lr=RATE, weight_decay=DECAY)
-        x, y = self._scaled(now.x[now.rows]), torch.from_numpy(now.labels)
+        x, y = self._scaled(now.x)[now.rows], torch.from_numpy(now.labels)
         for _ in range(STEPS if self._labeled else 0):
             optimizer.zero_grad()
             nn.functional.cross_entropy(network(x), y).backward()
@@ -61,4 +62,4 @@ class Baal(Peer):
         return torch.stack([self._network(scaled).softmax(1) for _ in range(SAMPLES)], 2).numpy()
 
     def _scaled(self, x: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(((x - self._mean) / self._std).astype(np.float32))
+        return torch.from_numpy(self._scaler.transform(x).astype(np.float32))

@@ -11,7 +11,6 @@ import inspect
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from importlib import import_module
 from importlib.metadata import version
 
 import numpy as np
@@ -19,11 +18,11 @@ from sklearn.linear_model import LogisticRegression
 
 from probal.random import derive_seed
 from probal.simulate import Round
+from probal.simulate.code import code_digest
 
-_HARNESS = tuple(
-    import_module(f"probal.{name}") for name in ("simulate.play", "simulate.task", "evaluation.metrics")
-)
-"""Code that a peer's results depend on beside its own: kept runs are done again when it changes."""
+_HARNESS = ("probal.simulate.play", "probal.random")
+"""Code that a peer's results depend on beside its own, with all that it imports: kept runs are done again when it
+changes."""
 REGULARIZATIONS = (1.0, 10.0, 100.0, 1000.0)
 """Settings tried of logistic regression: scikit-learn's C, its default first. Unit rows want less shrinking."""
 
@@ -65,11 +64,16 @@ class Peer(ABC):
     def __init__(self, strategy: str, setting: float) -> None:
         self.strategy, self.setting = strategy, setting
 
+    @property
+    def name(self) -> str:
+        """What its results are filed under."""
+        return f"{self.package}/{self.strategy}"
+
     def identity(self) -> Mapping[str, str]:
         modules = [sys.modules[cls.__module__] for cls in type(self).__mro__ if issubclass(cls, Peer)]
-        source = "".join(inspect.getsource(module) for module in (*modules, *_HARNESS))
+        source = "".join(map(inspect.getsource, modules)) + code_digest(_HARNESS)
         return {
-            "strategy": f"{self.package}/{self.strategy}",
+            "strategy": self.name,
             "adapter": self.classifier_name(),
             "version": version(self.package),
             "code": hashlib.sha256(source.encode()).hexdigest(),

@@ -30,7 +30,7 @@ class MakePeer:
 
     @property
     def name(self) -> str:
-        return f"{self.tool}/{self.strategy}"
+        return self().name
 
     @property
     def needs_text(self) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from probal.acquisition.base import AcquisitionState, Choice
 from probal.acquisition.clusters import cluster, typicality
+from probal.acquisition.doubts import doubt
 from probal.errors import UserError
 
 _MAX_GROUPS = 500
@@ -21,13 +22,13 @@ def margin_cluster(state: AcquisitionState, batch: int, generator: torch.Generat
     smallest margins.
     """
     groups = cluster(state, batch, generator)
-    doubt = _doubt(state).numpy()[groups.rows]  # [m]
+    doubts = doubt(state).numpy()[groups.rows]  # [m]
     ranked = []
     for g in range(groups.k):
         members = groups.free(g)
-        ranked.append(members[np.argsort(-doubt[members], kind="stable")])
-    order = sorted(range(groups.k), key=lambda g: -max(doubt[ranked[g]], default=0.0))
-    return _in_turns([(g, ranked[g]) for g in order], groups.rows, doubt, batch)
+        ranked.append(members[np.argsort(-doubts[members], kind="stable")])
+    order = sorted(range(groups.k), key=lambda g: -max(doubts[ranked[g]], default=0.0))
+    return _in_turns([(g, ranked[g]) for g in order], groups.rows, doubts, batch)
 
 
 def margin_density(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
@@ -39,15 +40,15 @@ def margin_density(state: AcquisitionState, batch: int, generator: torch.Generat
     """
     limit = min(_MAX_GROUPS, max(batch, len(state.embeddings) // 4))
     groups = cluster(state, min(len(state.covered) + batch, limit), generator)
-    doubt = _doubt(state).numpy()[groups.rows]  # [m]
+    doubts = doubt(state).numpy()[groups.rows]  # [m]
     free = [groups.free(g) for g in range(groups.k)]
-    worth = np.array([doubt[members].sum() for members in free]) / (1 + groups.coverage())
+    worth = np.array([doubts[members].sum() for members in free]) / (1 + groups.coverage())
     ranked: list[np.ndarray] = []
-    scores = np.zeros_like(doubt)
+    scores = np.zeros_like(doubts)
     for members in free:
         if len(members):
             rank = np.argsort(np.argsort(typicality(groups.points[members]))) / max(len(members) - 1, 1)
-            scores[members] = doubt[members] * (0.5 + 0.5 * rank)
+            scores[members] = doubts[members] * (0.5 + 0.5 * rank)
         ranked.append(members[np.argsort(-scores[members], kind="stable")])
     order = np.argsort(-worth, kind="stable")
     return _in_turns([(int(g), ranked[g]) for g in order], groups.rows, scores, batch)
@@ -55,7 +56,7 @@ def margin_density(state: AcquisitionState, batch: int, generator: torch.Generat
 
 def top_margin(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
     """The B smallest margins, without diversity."""
-    return _largest(state, _doubt(state), batch)
+    return _largest(state, doubt(state), batch)
 
 
 def top_entropy(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
@@ -109,12 +110,6 @@ def _in_turns(
                 if len(choices) == batch:
                     return choices
     return choices
-
-
-def _doubt(state: AcquisitionState) -> Tensor:
-    """One minus the margin of the predictive, [N]."""
-    best = state.uncertainty.predictive.topk(2, dim=1).values  # [N,2]
-    return 1 - (best[:, 0] - best[:, 1])
 
 
 def _largest(state: AcquisitionState, scores: Tensor, batch: int) -> list[Choice]:

@@ -10,8 +10,8 @@ from probal.acquisition.base import AcquisitionState
 from probal.acquisition.scores import margin_of
 
 
-def _doubt(state: AcquisitionState) -> Tensor:
-    """One minus the margin of the predictive."""
+def doubt(state: AcquisitionState) -> Tensor:
+    """One minus the margin of the predictive, [N]."""
     return 1 - margin_of(state.uncertainty.predictive)
 
 
@@ -24,7 +24,7 @@ def _epistemic(state: AcquisitionState) -> Tensor:
 
 
 DOUBTS: dict[str, Callable[[AcquisitionState], Tensor]] = {
-    "margin": _doubt,
+    "margin": doubt,
     "entropy": _total,
     "bald": _epistemic,
 }

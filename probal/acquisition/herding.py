@@ -12,13 +12,15 @@ greedy picks lose at most a factor of 1 − 1/e.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from probal.acquisition.base import AcquisitionState, Choice
 
 WINDOW = 6_000
-"""Images that count and may be picked, a uniform sample of larger pools: the kernel has their square."""
+"""Images that count and may be picked at a time, a uniform sample of larger pools: the kernel has their square."""
 REACH = 0.5
 """Of the squared distance within which a label's share of the pool lies, one unit of the kernel."""
 _ROWS_FOR_RADIUS = 400
@@ -28,29 +30,53 @@ _KNOWS_NOTHING = 0.9
 
 
 def herding(state: AcquisitionState, batch: int, generator: torch.Generator) -> list[Choice]:
-    """B greedy picks by doubt not yet covered. The score is the share of the pool's doubt that a pick covers.
+    """B greedy picks by doubt not yet covered. The score is the share of the window's doubt that a pick covers.
 
-    The kernel is exp(−d²/ρ), d the distance of unit rows once the pool's mean is taken out. ρ follows the labels:
-    REACH times the median squared distance to the (N / (n + B))-th neighbour, so that n + B labels share the pool; B
-    is what will be labeled before the next fit where more is asked for.
+    The kernel is exp(−d²/ρ), d the distance of unit rows once the mean of the window, m candidates, is taken out. ρ
+    follows the labels: REACH times the median squared distance to the (m / (n + B))-th neighbour, so that n + B share
+    the window; B is what will be labeled before the next fit where more is asked for. A batch that one window cannot
+    hold is chosen from several, each covered by what the ones before it gave.
     """
-    rows = _window(state.candidates, max(WINDOW, batch), generator)
+    soon = batch if state.fitted_after is None else min(batch, state.fitted_after)
+    windows = _windows(state.candidates, batch, generator)
+    choices: list[Choice] = []
+    for i, rows in enumerate(windows):
+        given = torch.tensor([choice.row for choice in choices], dtype=torch.int64)
+        covered, share = torch.cat([state.covered, given]), batch // len(windows) + (i < batch % len(windows))
+        picks, decided = _of_window(state, rows, covered, len(state.covered) + soon, share, generator)
+        choices += picks
+        if i == 0:
+            state.decided.update(decided)
+    if len(windows) > 1:
+        state.decided["looked_at"] = sum(map(len, windows))
+        choices.sort(key=lambda choice: -choice.score)
+    return choices
+
+
+def _of_window(
+    state: AcquisitionState,
+    rows: Tensor,
+    covered: Tensor,
+    labels: int,
+    batch: int,
+    generator: torch.Generator,
+) -> tuple[list[Choice], dict[str, float]]:
+    """`batch` picks among rows [m] beside those covered, where `labels` share the pool; and what was decided."""
     centre = state.embeddings[rows].float().mean(0)
     points = _unit(state.embeddings[rows].float() - centre)  # [m,D]
-    covered = _unit(state.embeddings[state.covered].float() - centre)
     distance = (2 - 2 * points @ points.T).clamp_(min=0)  # [m,m]
-    soon = batch if state.fitted_after is None else min(batch, state.fitted_after)
-    radius = _radius(distance, len(covered) + soon, generator)
+    radius = _radius(distance, labels, generator)
     kernel = distance.div_(-radius).exp_()
     reached = torch.zeros(len(rows))
     if len(covered):
-        reached = (2 - 2 * points @ covered.T).clamp_(min=0).amin(1).div_(-radius).exp_()
+        parts = [_unit(state.embeddings[some].float() - centre) for some in covered.split(WINDOW)]
+        nearest = torch.stack([(2 - 2 * points @ part.T).clamp_(min=0).amin(1) for part in parts])
+        reached = nearest.amin(0).div_(-radius).exp_()
     best = state.uncertainty.predictive[rows].topk(2, dim=1).values.float()  # [m,2]
     doubt = (1 - (best[:, 0] - best[:, 1])).clamp(min=_FLOOR)
     phase = "coverage" if float(doubt.mean()) > _KNOWS_NOTHING else "uncertainty"
-    state.decided.update(_decided(radius, reached, doubt))
     picked = greedy(kernel, reached, doubt, batch)
-    return [Choice(int(rows[at]), gain, phase) for at, gain in picked]
+    return [Choice(int(rows[at]), gain, phase) for at, gain in picked], _decided(radius, reached, doubt)
 
 
 def _decided(radius: float, reached: Tensor, doubt: Tensor) -> dict[str, float]:
@@ -99,10 +125,13 @@ def _radius(distance: Tensor, labels: int, generator: torch.Generator) -> float:
     return max(REACH * float(distance[some].kthvalue(share, dim=1).values.median()), 1e-6) if m > 1 else 1.0
 
 
-def _window(candidates: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    if len(candidates) <= size:
-        return candidates
-    return candidates[torch.randperm(len(candidates), generator=generator)[:size]].sort().values
+def _windows(candidates: Tensor, batch: int, generator: torch.Generator) -> list[Tensor]:
+    """The rows that count: one window; for a batch larger than that, equal ones of which it takes about half."""
+    if len(candidates) <= WINDOW:
+        return [candidates]
+    count = 1 if batch <= WINDOW else math.ceil(min(2 * batch, len(candidates)) / WINDOW)
+    some = candidates[torch.randperm(len(candidates), generator=generator)[: count * WINDOW]]
+    return [rows.sort().values for rows in some.tensor_split(count)]
 
 
 def _unit(x: Tensor) -> Tensor:

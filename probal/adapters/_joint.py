@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters._dual import Dual
+from probal.adapters.base import over_moment
 from probal.gaussian import GaussianEmbedding
 
 _BLOCK_ELEMENTS = 1 << 24
@@ -57,10 +58,10 @@ def draw_images(images: Tensor | GaussianEmbedding, n_samples: int, generator: t
         raise ValueError(
             f"images must be [N, D] or [N, K, D] with K = {n_samples}, got {tuple(images.shape)}"
         )
-    centre = images.mean.unsqueeze(1)  # [N,1,D]
-    norm = images.second_moment().sqrt()[:, None, None]  # as in `cosine_logits`
+    rows, ex = over_moment(images)  # as in `cosine_logits`
     if images.is_exact:
-        return centre / norm
+        return rows.unsqueeze(1)
+    centre, norm = images.mean.unsqueeze(1), ex.sqrt()[:, None, None]  # [N,1,D], [N,1,1]
     shape = (len(images), n_samples, images.width)
     noise = torch.randn(shape, dtype=centre.dtype, generator=generator)  # [N,K,D]
     if images.leverage is None or images.shared is None:

@@ -87,6 +87,16 @@ def check_unit(rows: Tensor, name: str) -> None:
         )
 
 
+def over_moment(images: GaussianEmbedding) -> tuple[Tensor, Tensor]:
+    """Rows [N,D] over the root of their second moment, and that moment ex [N].
+
+    A row of zeros without a variance, an image at the centre, stays as it is; its ex is 1.
+    """
+    ex = images.second_moment()  # [N]
+    ex = torch.where(ex > 0, ex, 1)
+    return images.mean / ex.sqrt().unsqueeze(1), ex
+
+
 def fingerprint(posterior: AdapterPosterior) -> str:
     """sha256 over names, shapes and bytes of the posterior's tensors: equal fits have equal fingerprints."""
     digest = hashlib.sha256()

@@ -42,7 +42,7 @@ from probal.adapters._joint import draw_images, draw_weights
 from probal.adapters._later import LaterLabels
 from probal.adapters._sharpness import choose_sharpness
 from probal.adapters._softmax_gp import find_mode
-from probal.adapters.base import check_labels
+from probal.adapters.base import check_labels, over_moment
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 from probal.threads import single_thread
 
@@ -88,11 +88,6 @@ class LaplacePosterior:
         """Prior deviation of each class relative to √κ, [C]."""
         return self.dual.gains.to(self.weights.dtype)
 
-    @property
-    def prior_precision(self) -> float:
-        """λ of the paper."""
-        return self.scale**2 / self.amplitude
-
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean and variance [N,C] of unit rows [N,D], or of embeddings with a variance of their own.
 
@@ -133,8 +128,8 @@ class LaplacePosterior:
         return out
 
     def _embedded(self, images: GaussianEmbedding) -> GaussianLogits:
-        ex = images.second_moment()  # [N]
-        own = self.logits(images.mean / ex.sqrt().unsqueeze(1))
+        rows, ex = over_moment(images)
+        own = self.logits(rows)
         if images.is_exact:
             return own
         if images.leverage is None or images.shared is None:
@@ -158,9 +153,10 @@ class LaplacePosterior:
         if shared.ndim == 1:
             return self._class_variance() @ shared
         kernel = self.rows @ shared @ self.rows.T  # [n,n]
+        halves = [half.to(kernel.dtype) for half in self.dual.half]
         seen = [
-            ((kernel[active][:, active] @ half.to(kernel.dtype)) * half).sum()
-            for active, half in zip(self.dual.active, self.dual.half, strict=True)
+            ((kernel[active][:, active] @ half) * half).sum()
+            for active, half in zip(self.dual.active, halves, strict=True)
         ]
         return self._spread(shared.trace(), torch.stack(seen))
 

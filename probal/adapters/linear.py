@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from probal.adapters._joint import draw_images
+from probal.adapters.base import over_moment
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 
 
@@ -22,8 +23,8 @@ class PointPosterior:
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean [N,C] of unit rows [N,D] without variance, or with that of the embeddings alone."""
         if isinstance(images, GaussianEmbedding):
-            ex = images.second_moment()  # [N]
-            mean = (images.mean / ex.sqrt().unsqueeze(1)).to(self.weights.dtype) @ self.weights.T
+            rows, ex = over_moment(images)
+            mean = rows.to(self.weights.dtype) @ self.weights.T
             if images.is_exact:
                 return GaussianLogits(mean, torch.zeros_like(mean))
             if images.leverage is None or images.shared is None:

@@ -46,7 +46,8 @@ class TipPosterior:
             rows = images
             check_unit(rows, "images")
         else:
-            rows = images.mean / images.mean.norm(dim=1, keepdim=True)
+            length = images.mean.norm(dim=1, keepdim=True)
+            rows = images.mean / torch.where(length > 0, length, 1)  # an image at the centre stays there
         mean = self._mean(rows)
         return GaussianLogits(mean, torch.zeros_like(mean))
 

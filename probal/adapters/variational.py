@@ -27,7 +27,7 @@ from torch import Tensor
 from probal.adapters._joint import draw_images
 from probal.adapters._softmax_gp import span_of
 from probal.adapters._variational_bound import Bound, label_factors, maximize
-from probal.adapters.base import check_labels
+from probal.adapters.base import check_labels, over_moment
 from probal.adapters.bayes_adapter import BayesAdapter
 from probal.gaussian import GaussianEmbedding, GaussianLogits, shared_factor
 from probal.threads import single_thread
@@ -57,11 +57,6 @@ class VariationalPosterior:
     bound: float
     """T times the evidence lower bound before sharpening, nats; at temperature 1 a lower bound of log p(y)."""
 
-    @property
-    def prior_precision(self) -> float:
-        """λ of the paper."""
-        return self.scale**2 / self.amplitude
-
     def logits(self, images: Tensor | GaussianEmbedding) -> GaussianLogits:
         """Mean and variance [N,C] of unit rows [N,D], or of embeddings with a variance of their own.
 
@@ -77,8 +72,8 @@ class VariationalPosterior:
                 x @ self.weights.T + self.bias, self._prior() * torch.stack(left, 1).clamp(min=0)
             )
         images = images.to(self.weights.dtype)
-        ex = images.second_moment()  # [N]
-        own = self.logits(images.mean / ex.sqrt().unsqueeze(1))
+        rows, ex = over_moment(images)
+        own = self.logits(rows)
         if images.is_exact:
             return own
         if images.leverage is None or images.shared is None:

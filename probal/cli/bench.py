@@ -101,7 +101,7 @@ def propose(
     json_to: JsonOption = None,
 ) -> None:
     """The next batch from a pool: its logits, and the choice."""
-    validate.strategy(strategy)
+    validate.untrained_strategy(strategy, "drawn data")
     if images - labels < n:
         raise UserError(f"{labels} labels leave {images - labels} of {images} images to choose {n} from")
     settings = {

@@ -75,7 +75,8 @@ def simulate(
     plot: Plot = None,
 ) -> None:
     """What labeling would have bought: strategies compared on images whose classes are known."""
-    names = [validate.strategy(name) for name in _words("--strategies", strategies, "auto,random")]
+    given = _words("--strategies", strategies, "auto,random")
+    names = [validate.untrained_strategy(name, "a simulation") for name in given]
     learners = [validate.adapter(name) for name in _words("--adapter", adapters, "bayes")]
     sizes, ends = _numbers("--batch-size", batch_sizes), sorted(_numbers("--budget", budgets))
     speeds = _speeds(seconds) if "=" in seconds or not seconds else _measured(ctx, seconds)
@@ -98,8 +99,6 @@ def simulate(
             conditions=conditions, record=record, jobs=jobs, progress=progress,
         )  # fmt: skip
     result = {**result, **in_seconds(result["runs"], hands)}
-    _print_summaries(result, ends)
-    _print_costs(result, hands)
     if json_to:
         json_to.write_text(json.dumps(result), "utf-8")
         say(f"Curves written to {json_to}")
@@ -108,6 +107,8 @@ def simulate(
 
         write_parquet(result, parquet)
         say(f"Table written to {parquet}")
+    _print_summaries(result, ends)
+    _print_costs(result, hands)
     if plot:
         from probal.simulate.report import write_report
 

@@ -7,10 +7,10 @@ from probal.evaluation.audit import (
     draw_audit,
     extend_audit,
 )
-from probal.evaluation.confidence_sequence import anytime_interval, confidence_sequence, spent_level
+from probal.evaluation.confidence_sequence import anytime_interval, spent_level
 from probal.evaluation.drift import Drift, detect_drift
 from probal.evaluation.learning_curve import Projection, project_gain
-from probal.evaluation.metrics import accuracy, brier, debiased_ece, ece, nll, reliability
+from probal.evaluation.metrics import accuracy, debiased_ece, ece, nll, reliability
 from probal.evaluation.mistakes import (
     Agreement,
     OddAnnotator,
@@ -20,7 +20,7 @@ from probal.evaluation.mistakes import (
     suspicious_labels,
 )
 from probal.evaluation.risk_control import Certificate, certify, count_bound
-from probal.evaluation.selective import RiskCoverage, aurc, error_auroc, excess_aurc, risk_coverage
+from probal.evaluation.selective import RiskCoverage, aurc, auroc, risk_coverage
 from probal.evaluation.stopping import StoppingAdvice, Verdict, stopping_advice
 
 __all__ = [
@@ -38,17 +38,14 @@ __all__ = [
     "anytime_interval",
     "audit_size",
     "aurc",
-    "brier",
+    "auroc",
     "certify",
     "class_agreement",
-    "confidence_sequence",
     "count_bound",
     "debiased_ece",
     "detect_drift",
     "draw_audit",
     "ece",
-    "error_auroc",
-    "excess_aurc",
     "extend_audit",
     "nll",
     "odd_annotators",

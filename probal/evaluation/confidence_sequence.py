@@ -11,9 +11,6 @@ import math
 from collections.abc import Callable
 from math import lgamma
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from probal.evaluation.audit import check_counts
 
 _STEPS = 60
@@ -56,27 +53,6 @@ def anytime_interval(
     mode = min(max(correct * (population + 1) // n, correct), correct + rest)
     low = _last(drawn, mode, correct)
     return low / population, _last(drawn, mode, correct + rest) / population
-
-
-def confidence_sequence(
-    hits: ArrayLike, population: int | None = None, level: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ends low [n] and high [n] after each of `hits` [n], in the order they were drawn.
-
-    The running intersection of `anytime_interval`, which holds as the single ones do. Where the intersection is
-    empty, which happens with a probability of at most 1 − level, the last one that was not is kept.
-    """
-    right = np.asarray(hits)
-    if right.ndim != 1 or right.dtype != np.bool_:
-        raise ValueError(f"hits must be booleans [n], got {right.dtype} {right.shape}")
-    low, high = np.zeros(len(right)), np.ones(len(right))
-    below, above = 0.0, 1.0
-    for i, correct in enumerate(np.cumsum(right).tolist()):
-        new_low, new_high = anytime_interval(correct, i + 1, population, level)
-        if max(below, new_low) <= min(above, new_high):
-            below, above = max(below, new_low), min(above, new_high)
-        low[i], high[i] = below, above
-    return low, high
 
 
 def spent_level(look: int, level: float = 0.95) -> float:

@@ -1,14 +1,12 @@
-"""Accuracy, log loss, Brier score and calibration error of predicted probabilities, in NumPy.
+"""Accuracy, log loss and calibration error of predicted probabilities, in NumPy.
 
 Shapes use the glossary of `probal.types`: `probs` [N, C] with rows summing to 1, `labels` [N] integers below C.
-The first three are scikit-learn's definitions, to which the tests hold them; they are written out here so that
+The first two are scikit-learn's definitions, to which the tests hold them; they are written out here so that
 `probal --help` and a web request need not load scikit-learn. Every function raises ValueError for shapes that
 do not fit, no images, a label out of range, or probabilities that are not finite or do not sum to 1.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,25 +27,14 @@ def nll(probs: ArrayLike, labels: ArrayLike) -> float:
     return float(-np.log(np.maximum(p[np.arange(len(y)), y], SMALLEST)).mean())
 
 
-def brier(probs: ArrayLike, labels: ArrayLike) -> float:
-    """Mean over images of `Σ_c (p_c − [c = label])²`, between 0 and 2 (Brier 1950, the multi-class form)."""
-    p, y = _checked(probs, labels)
-    residual = p.copy()
-    residual[np.arange(len(y)), y] -= 1
-    return float((residual**2).sum(1).mean())
-
-
-def ece(
-    probs: ArrayLike, labels: ArrayLike, bins: int = 15, scheme: Literal["width", "mass"] = "width"
-) -> float:
+def ece(probs: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
     """Expected calibration error: `Σ_b n_b/N · |accuracy_b − mean confidence_b|` (Guo et al. 2017).
 
-    Confidence is the largest probability. `scheme="width"` takes `bins` equal intervals (0, 1]; `"mass"` puts
-    equally many images in each, and those of one confidence always together. On few images the error is biased
+    Confidence is the largest probability, in `bins` equal intervals of (0, 1]. On few images the error is biased
     upwards, by up to about `0.4·√(bins / N)`: compare only figures of the same N and bins, or `debiased_ece`.
     """
     p, y = _checked(probs, labels)
-    confidence, index = _bins(p, bins, scheme)
+    confidence, index = _bins(p, bins)
     return _gap(confidence, index, p.argmax(1) == y, bins)
 
 
@@ -55,7 +42,6 @@ def debiased_ece(
     probs: ArrayLike,
     labels: ArrayLike,
     bins: int = 15,
-    scheme: Literal["width", "mass"] = "width",
     generator: np.random.Generator | None = None,
     n_draws: int = 200,
 ) -> float:
@@ -70,7 +56,7 @@ def debiased_ece(
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, got {n_draws}")
     p, y = _checked(probs, labels)
-    confidence, index = _bins(p, bins, scheme)
+    confidence, index = _bins(p, bins)
     rng = np.random.default_rng(0) if generator is None else generator
     chance = [_gap(confidence, index, rng.random(len(y)) < confidence, bins) for _ in range(n_draws)]
     return _gap(confidence, index, p.argmax(1) == y, bins) - float(np.mean(chance))
@@ -82,24 +68,18 @@ def reliability(probs: ArrayLike, labels: ArrayLike, bins: int = 10) -> list[tup
     Equal intervals of the confidence as in `ece`, in rising order. Raises ValueError as `ece` does.
     """
     p, y = _checked(probs, labels)
-    confidence, index = _bins(p, bins, "width")
+    confidence, index = _bins(p, bins)
     hit = p.argmax(1) == y
     inside = [index == b for b in range(bins)]
     return [(float(confidence[i].mean()), float(hit[i].mean()), int(i.sum())) for i in inside if i.any()]
 
 
-def _bins(p: NDArray[np.float64], bins: int, scheme: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _bins(p: NDArray[np.float64], bins: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Confidence and bin of each image, [N] and [N]."""
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
     confidence = p.max(1)
-    if scheme == "width":
-        index = np.ceil(confidence * bins).astype(int) - 1
-    elif scheme == "mass":
-        edges = np.quantile(confidence, np.arange(1, bins) / bins)
-        index = np.searchsorted(edges, confidence, side="left")
-    else:
-        raise ValueError(f'scheme must be "width" or "mass", got {scheme!r}')
+    index = np.ceil(confidence * bins).astype(int) - 1
     return confidence, np.clip(index, 0, bins - 1).astype(np.int64)
 
 

@@ -3,7 +3,7 @@
 Shapes use the glossary of `probal.types`: `confidence` [N], higher is surer, `correct` [N] booleans. Images of one
 confidence cannot be told apart, so they are accepted or refused together; every number here is the mean over the
 orders in which ties could fall. Every function raises ValueError for shapes that do not fit, no images, or a
-confidence that is not finite.
+confidence or score that is not finite.
 """
 
 from __future__ import annotations
@@ -45,43 +45,36 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
 def aurc(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Area under the risk–coverage curve, in [0, 1], lower is better: mean error over all coverages.
 
-    A useless confidence gives the error rate; the best there is gives `excess_aurc` of zero.
+    A useless confidence gives the error rate.
     """
     return risk_coverage(confidence, correct).aurc
 
 
-def excess_aurc(confidence: ArrayLike, correct: ArrayLike) -> float:
-    """AURC less that of an oracle that ranks every right prediction before every wrong one, never negative.
+def auroc(score: ArrayLike, wrong: ArrayLike) -> float:
+    """Chance that a wrong prediction scores above a right one, ties counting half; NaN without both kinds.
 
-    Geifman et al. 2019 (arXiv 1805.08206): what of the AURC is the confidence's fault and not the accuracy's.
+    The Mann–Whitney statistic. `wrong` [N] are booleans, or 1 and 0; a confidence is scored by its negative.
     """
-    _, right = _checked(confidence, correct)
-    return max(0.0, aurc(confidence, right) - aurc(right.astype(np.float64), right))
-
-
-def error_auroc(confidence: ArrayLike, correct: ArrayLike) -> float:
-    """Chance that a right prediction is surer than a wrong one, ties counting half: AUROC of finding errors.
-
-    The Mann–Whitney statistic. ValueError where all are right or all are wrong: there is nothing to rank.
-    """
-    surety, right = _checked(confidence, correct)
-    n_right = int(right.sum())
-    n_wrong = len(right) - n_right
+    found, errors = _checked(score, np.asarray(wrong) > 0, "score", "wrong")
+    n_wrong = int(errors.sum())
+    n_right = len(errors) - n_wrong
     if not n_right or not n_wrong:
-        raise ValueError("an AUROC of errors needs at least one right and one wrong prediction")
-    _, group, sizes = np.unique(surety, return_inverse=True, return_counts=True)
+        return float("nan")
+    _, group, sizes = np.unique(found, return_inverse=True, return_counts=True)
     rank = np.cumsum(sizes) - (sizes - 1) / 2  # mean rank of each tie, from 1
-    return float((rank[group][right].sum() - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
+    return float((rank[group][errors].sum() - n_wrong * (n_wrong + 1) / 2) / (n_wrong * n_right))
 
 
-def _checked(confidence: ArrayLike, correct: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    surety, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct)
-    if surety.ndim != 1 or right.shape != surety.shape:
-        raise ValueError(f"confidence and correct must be [N], got {surety.shape} and {right.shape}")
-    if right.dtype != np.bool_:
-        raise ValueError(f"correct must be booleans, got {right.dtype}")
-    if not len(surety):
+def _checked(
+    score: ArrayLike, which: ArrayLike, name: str = "confidence", kind: str = "correct"
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    found, mask = np.asarray(score, dtype=np.float64), np.asarray(which)
+    if found.ndim != 1 or mask.shape != found.shape:
+        raise ValueError(f"{name} and {kind} must be [N], got {found.shape} and {mask.shape}")
+    if mask.dtype != np.bool_:
+        raise ValueError(f"{kind} must be booleans, got {mask.dtype}")
+    if not len(found):
         raise ValueError("no images to measure on")
-    if not np.isfinite(surety).all():
-        raise ValueError("every confidence must be finite")
-    return surety, right
+    if not np.isfinite(found).all():
+        raise ValueError(f"every {name} must be finite")
+    return found, mask

@@ -67,7 +67,6 @@ def stopping_advice(
     labels: Sequence[int],
     generator: np.random.Generator,
     agreement: float | None = None,
-    population: int | None = None,
     round_index: int = 0,
 ) -> StoppingAdvice:
     """The advice after the last of the rounds in `hits` [R,m] booleans, fitted on `labels` [R], increasing.
@@ -81,7 +80,7 @@ def stopping_advice(
     if right.ndim != 2 or right.shape[0] != len(labels) or not len(labels):
         raise ValueError(f"need hits [R,m] and labels [R], got {right.shape} and {len(labels)}")
     n, correct = right.shape[1], int(right[-1].sum())
-    low, high = anytime_interval(correct, n, population, spent_level(round_index))
+    low, high = anytime_interval(correct, n, None, spent_level(round_index))
     reasons = [f"accuracy {low:.1%} to {high:.1%}, 95% over all rounds together, on {n} images"]
     if agreement is not None:
         reasons.append(f"this model and the one before agree on {agreement:.1%} of the pool")

@@ -100,26 +100,21 @@ class GaussianLogits:
         """`E softmax(z_i)` [N, C] and `E H(softmax(z_i))` [N] over the same nodes, see `qmc_moments`."""
         return qmc_moments(self.mean, self.var, self.gain, self.factor, n_samples, generator)
 
-    def sample(self, n_samples: int, generator: torch.Generator, share_noise: bool = False) -> Tensor:
+    def sample(self, n_samples: int, generator: torch.Generator) -> Tensor:
         """Draws of the logits, [N, K, C].
 
         Images are independent of each other given the moments: these draws know nothing of the θ that images
-        have in common and are no ground for an information gain between images. `share_noise=True` uses the
-        same standard normals for every image (common random numbers), which makes differences between images
-        less noisy and is K·(C + R) draws instead of N·K·(C + R).
+        have in common and are no ground for an information gain between images.
         """
         n, c = self.mean.shape
-        lead = (1, n_samples) if share_noise else (n, n_samples)
         own = torch.randn(
-            (*lead, c), dtype=self.mean.dtype, device=self.mean.device, generator=generator
-        )  # [N or 1, K, C]
-        z = self.mean[:, None] + self.var.sqrt()[:, None] * own  # [N, K, C]
+            (n, n_samples, c), dtype=self.mean.dtype, device=self.mean.device, generator=generator
+        )  # [N, K, C]
+        z = self.mean[:, None] + self.var.sqrt()[:, None] * own
         if self.gain is not None and self.factor is not None:
-            noise = torch.randn(
-                (*lead, self.factor.shape[1]), dtype=z.dtype, device=z.device, generator=generator
-            )  # [N or 1, K, R]
-            common = noise @ self.factor.mT  # [N or 1, K, C]
-            z += self.gain.sqrt()[:, None, None] * common
+            shape = (n, n_samples, self.factor.shape[1])
+            noise = torch.randn(shape, dtype=z.dtype, device=z.device, generator=generator)  # [N, K, R]
+            z += self.gain.sqrt()[:, None, None] * (noise @ self.factor.mT)
         return z
 
     def rows(self, index: Index) -> GaussianLogits:

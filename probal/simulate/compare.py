@@ -59,17 +59,23 @@ class Curve:
 
 
 def curve(runs: Sequence[Mapping[str, Any]], metric: str = "accuracy") -> Curve:
-    """The runs of one strategy as a curve, ordered by seed; the shortest run sets the length.
+    """The runs of one strategy as a curve, ordered by seed, as far as the shortest got.
 
-    ValueError where they were asked at different numbers of labels.
+    ValueError where they were asked at different numbers of labels before that.
     """
     ordered = sorted(runs, key=lambda run: run["seed"])
-    length = min(len(run["labels"]) for run in ordered)
-    labels = {tuple(run["labels"][:length]) for run in ordered}
-    if len(labels) != 1:
-        raise ValueError(f"runs of one strategy were measured at different labels: {sorted(labels)}")
-    values = np.array([run[metric][:length] for run in ordered], float)
-    return Curve(np.array(labels.pop()), tuple(run["seed"] for run in ordered), values)
+    # pools of unequal size end in last batches of unequal size
+    end = min(run["labels"][-1] for run in ordered)
+    each = [
+        Curve(np.array(run["labels"]), (run["seed"],), np.array([run[metric]], float)).upto(end)
+        for run in ordered
+    ]
+    grids = {tuple(one.labels.tolist()) for one in each}
+    if len(grids) != 1:
+        raise ValueError(f"runs of one strategy were measured at different labels: {sorted(grids)}")
+    return Curve(
+        each[0].labels, tuple(run["seed"] for run in ordered), np.vstack([one.values for one in each])
+    )
 
 
 def estimate(values: Sequence[float] | np.ndarray) -> Estimate:

@@ -13,7 +13,17 @@ from typing import Any
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from probal.simulate.compare import NEVER, RESAMPLES, Curve, Estimate, area_under, curve, estimate, interval
+from probal.simulate.compare import (
+    NEVER,
+    RESAMPLES,
+    Curve,
+    Estimate,
+    area_under,
+    curve,
+    estimate,
+    interval,
+    paired,
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ class Cost:
     area_gain: Estimate | None
     """Area under accuracy over seconds less random's, as far as both got; None for random itself."""
     ratio: Estimate | None
-    """Seconds to reach what random sampling reaches with its whole budget, over its seconds; None as above."""
+    """Seconds to reach what random sampling reaches with its whole budget, over its seconds; None as above. Where one
+    of both ended earlier, the budget ends there, as that of a label ratio does."""
 
 
 def cost(
@@ -106,7 +117,9 @@ def _area_until(seconds: np.ndarray, accuracy: np.ndarray, end: float) -> float:
 def _ratio(
     one: Curve, one_spent: Curve, two: Curve, two_spent: Curve, batch: int, rng: np.random.Generator
 ) -> Estimate:
-    """As the label ratio: mean curves over seeds, isotonic, read off linearly, at least the first batch."""
+    """As the label ratio: mean curves over seeds as far in labels as both got, isotonic, read off linearly, at least
+    the first batch."""
+    (one, two), (one_spent, two_spent) = paired(one, two), paired(one_spent, two_spent)
 
     def of(rows: np.ndarray) -> float:
         rising = isotonic_regression(one.values[rows].mean(0)).x

@@ -9,6 +9,7 @@ from typing import Any
 
 from joblib import Parallel, cpu_count, delayed
 
+from probal import validate
 from probal.errors import UserError
 from probal.simulate.learner import Learner
 from probal.simulate.own import AdapterLearner
@@ -86,8 +87,11 @@ def simulate(
     """Every strategy and adapter on every source and seed, as the JSON of design §5.
 
     `labels[0] = 0` is the state before any label. Runs found in `record` are not done again; each finished one is
-    added to it at once. UserError for ids that do not exist and conditions that do not fit, before any work.
+    added to it at once. UserError for ids that do not exist or cannot run here and conditions that do not fit, before
+    any work.
     """
+    for strategy in strategies:
+        validate.untrained_strategy(strategy, "a simulation")
     for source in sources:
         conditions.check(source)
     makers = [OwnLearner(strategy, adapter) for adapter in adapters for strategy in strategies]

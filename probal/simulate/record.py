@@ -13,7 +13,7 @@ from probal.errors import UserError
 
 
 def run_key(**parts: Any) -> str:
-    """sha256 of everything a run's result depends on, this machine's numerics included."""
+    """sha256 of what a run's result depends on, and of the libraries' versions; machines may still round apart."""
     libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")}
     return hashlib.sha256(json.dumps([parts, libraries], sort_keys=True).encode()).hexdigest()
 

@@ -95,6 +95,11 @@ def _read_arrays(path: Path, pool_key: str | None, eval_key: str | None) -> Sour
             )
         return x, y.astype(np.int64)
 
+    if pool_key is not None and pool_key == eval_key:
+        raise UserError(
+            f"--pool-key and --eval-key both name {pool_key}: accuracy would be measured on the images being "
+            "labeled; give --eval-key other arrays"
+        )
     x, y = pair(pool_key)
     eval_x, eval_y = pair(eval_key) if eval_key else (None, None)
     text_x = arrays.get("text_x")

@@ -93,11 +93,12 @@ def _series(runs: Runs, several: bool) -> tuple[dict[str, list[Mapping[str, Any]
 
 
 def summarize(group: Group, budget: int | None = None) -> list[Summary]:
-    """One summary per strategy, in order; `budget` None is as far as the runs went."""
-    return [_summary(group, name, budget) for name in group.series]
+    """One summary per strategy, in order, all up to the same label: `budget`, or as far as every strategy got."""
+    end = min(int(group.curve(name).labels[-1]) for name in group.series)
+    return [_summary(group, name, end if budget is None else min(end, budget)) for name in group.series]
 
 
-def _summary(group: Group, name: str, budget: int | None) -> Summary:
+def _summary(group: Group, name: str, budget: int) -> Summary:
     own = group.curve(name, budget=budget)
     rival = group.baseline.get(name)
     area_gain = final_gain = ratio = None
@@ -110,7 +111,7 @@ def _summary(group: Group, name: str, budget: int | None) -> Summary:
     return Summary(
         name=name,
         seeds=len(own.seeds),
-        budget=int(own.labels[-1]),
+        budget=budget,
         zero_shot=estimate(own.values[:, 0]),
         final=estimate(own.values[:, -1]),
         area=estimate(areas(own)),

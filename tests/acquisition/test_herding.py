@@ -3,6 +3,7 @@
 import itertools
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -97,7 +98,38 @@ def test_a_large_pool_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["probal.acquisition.herding"], "WINDOW", 30)
     state = blobs([60, 40, 20, 1], [False] * 4)
     assert len(set(asked(state, 10))) == 10
-    assert len(set(asked(state, 50))) == 50
+    assert state.decided["looked_at"] == 30
+
+
+@pytest.mark.parametrize(("batch", "looked_at"), [(30, 30), (31, 90), (50, 120), (121, 121)])
+def test_a_batch_larger_than_a_window_takes_several(
+    monkeypatch: pytest.MonkeyPatch, batch: int, looked_at: int
+) -> None:
+    """Defect: the window grew with the batch, its kernel with the square of it."""
+    module = sys.modules["probal.acquisition.herding"]
+    sizes = []
+
+    def counted(kernel: Tensor, *more: Any) -> list[tuple[int, float]]:
+        sizes.append(len(kernel))
+        return greedy(kernel, *more)
+
+    monkeypatch.setattr(module, "WINDOW", 30)
+    monkeypatch.setattr(module, "greedy", counted)
+    state = blobs([60, 40, 20, 1], [False] * 4)
+    picks = propose("herding", state, batch, torch.Generator().manual_seed(1))
+    assert len({pick.row for pick in picks}) == batch
+    assert max(sizes) <= 30
+    assert sum(sizes) == state.decided["looked_at"] == looked_at
+    assert state.decided["covered"] == 0
+    assert all(a.score >= b.score - 1e-6 for a, b in itertools.pairwise(picks))
+
+
+def test_windows_of_a_batch_do_not_ask_twice_for_the_same_ground(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image of each region before any second one, though every window has some of each."""
+    monkeypatch.setattr(sys.modules["probal.acquisition.herding"], "WINDOW", 40)
+    state = blobs([50, 50, 50], [False] * 3)
+    rows = asked(replace(state, fitted_after=3), 41)
+    assert sorted(row // 50 for row in rows[:3]) == [0, 1, 2]
 
 
 def test_what_was_decided_is_left_in_the_state() -> None:

@@ -103,16 +103,42 @@ class AdapterConformance:
         np.testing.assert_allclose(longer.mean, rows.mean, atol=1e-3)
         np.testing.assert_allclose(longer.variance(), rows.variance(), atol=1e-4)
 
-    def test_uncertain_embeddings_give_finite_logits(self) -> None:
-        x, y = self.labeled(30)
-        posterior = self.adapter().fit(x, y, self.prior())
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+    def test_embeddings_give_finite_logits_of_their_type(self, dtype: torch.dtype) -> None:
+        x, y = self.labeled(30, dtype)
+        posterior = self.adapter().fit(x, y, self.prior(dtype))
+        leverage, full = torch.rand(30, dtype=dtype), torch.eye(D, dtype=dtype) / D
         for images in (
+            GaussianEmbedding(x),
             GaussianEmbedding(x, torch.full_like(x, 0.01)),
-            GaussianEmbedding(x, leverage=torch.rand(30), shared=torch.eye(D) / D),
+            GaussianEmbedding(x, leverage=leverage, shared=full.diagonal()),
+            GaussianEmbedding(x, leverage=leverage, shared=full),
         ):
             found = posterior.logits(images)
+            assert found.mean.dtype == found.var.dtype == dtype
+            assert posterior.joint(images, 3, torch.Generator().manual_seed(0)).dtype == dtype
             assert torch.isfinite(found.predictive()).all()
             assert (found.variance() >= 0).all()
+
+    def test_an_image_at_the_centre_is_an_embedding_too(self) -> None:
+        """Defect: zeros over their length."""
+        x, y = self.labeled(30)
+        posterior = self.adapter().fit(x, y, self.prior())
+        x[3] = 0
+        noise, full = torch.rand(30) * (torch.arange(30) != 3), torch.eye(D) / D
+        forms = [
+            GaussianEmbedding(x),
+            GaussianEmbedding(x, noise[:, None].expand(30, D)),
+            GaussianEmbedding(x, leverage=noise, shared=full.diagonal()),
+            GaussianEmbedding(x, leverage=noise, shared=full),
+        ]
+        for images in forms:
+            found = posterior.logits(images)
+            np.testing.assert_allclose(found.mean[3], posterior.logits(x).mean[3], atol=1e-5)
+            assert torch.isfinite(found.variance()).all()
+            assert torch.isfinite(posterior.joint(images, 5, torch.Generator().manual_seed(0))).all()
+        all_noise = GaussianEmbedding(x, leverage=torch.ones(30), shared=full)
+        assert torch.isfinite(posterior.logits(all_noise).predictive()).all()
 
     def test_joint_draws_have_the_marginals_and_one_theta(self) -> None:
         x, y = self.labeled(30)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pytest
 
 from benchmarks.peers.base import Classifier, Peer
 from benchmarks.peers.registry import MakePeer, peers_of
-from benchmarks.peers.run import best_settings, finalists
+from benchmarks.peers.run import best_settings, finalists, tried
 from benchmarks.peers.table import against_peers
 from probal.errors import UserError
 from probal.simulate import Round, Task, play
+from probal.simulate.code import code_digest
 
 
 class Last(Peer):
@@ -50,14 +57,56 @@ def test_a_peer_plays_by_the_same_rules():
     assert (one["adapter"], other["adapter"]) == ("logistic C=10", "logistic C=1")
 
 
+def test_baal_sees_every_coordinate_at_unit_variance(monkeypatch: pytest.MonkeyPatch):
+    for name in ("baal", "baal.active", "baal.bayesian", "baal.bayesian.dropout"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["baal.active"].heuristics = None  # type: ignore[attr-defined]
+    sys.modules["baal.bayesian.dropout"].MCDropoutModule = lambda network: network  # type: ignore[attr-defined]
+    monkeypatch.delitem(sys.modules, "benchmarks.peers.baal_heuristics", raising=False)
+    baal = import_module("benchmarks.peers.baal_heuristics")
+    monkeypatch.delitem(sys.modules, "benchmarks.peers.baal_heuristics")
+    x = np.random.default_rng(0).normal(1, [0.01, 0.1, 3], (50, 3)).astype(np.float32)
+    x = np.hstack([x, np.full((50, 1), 0.3, np.float32)])
+    nobody = np.empty(0, np.int64)
+    peer = baal.Baal("bald", 0.2)
+    peer.fit(Round(x, nobody, nobody, nobody, np.zeros((2, 4), np.float32), 15.0, 0))
+    seen = peer._scaled(x).numpy()
+    np.testing.assert_allclose(seen.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(seen.std(0), [1, 1, 1, 0], atol=1e-3)
+
+
+def test_a_peer_has_one_name():
+    """Defect: the settings tried were named by the tool, the runs by its package."""
+    peer = MakePeer("bayesvlm", "bald", 100.0)
+    assert tried({peer: {"p": 0.5}})[0]["peer"] == peer().identity()["strategy"] == "probal/bayesvlm-bald"
+    kept = json.loads(
+        (Path(__file__).parents[2] / "benchmarks/results/peers_settings.json").read_text("utf-8")
+    )
+    packages = {"scikit-activeml", "modAL-python", "small-text", "baal", "probal"}
+    assert {each["peer"].split("/")[0] for each in kept["settings_tried"]} == packages
+
+
+@pytest.mark.parametrize("file", ["play.py", "space.py", "random.py", "metrics.py"])
+def test_a_peers_runs_are_done_again_when_the_bench_changes(monkeypatch: pytest.MonkeyPatch, file: str):
+    before, real = Last("last", 1.0).identity()["code"], Path.read_bytes
+    assert Last("last", 1.0).identity()["code"] == before
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda self: real(self) + (b"# changed" if self.name == file else b"")
+    )
+    code_digest.cache_clear()
+    after = Last("last", 1.0).identity()["code"]
+    code_digest.cache_clear()
+    assert after != before
+
+
 def test_the_best_setting_is_one_for_all_sets():
-    low, high, alone = MakePeer("a", "x", 1.0), MakePeer("a", "x", 10.0), MakePeer("a", "y", 1.0)
+    low, high, alone = (MakePeer("bayesvlm", *of) for of in (("x", 1.0), ("x", 10.0), ("y", 1.0)))
     areas = {low: {"p": 0.9, "q": 0.2}, high: {"p": 0.8, "q": 0.4}, alone: {"p": 0.1, "q": 0.1}}
-    assert best_settings(areas) == {"a/x": high, "a/y": alone}
+    assert best_settings(areas) == {"probal/bayesvlm-x": high, "probal/bayesvlm-y": alone}
 
 
 def test_finalists_are_the_best_over_all_and_of_each_set():
-    a, b, c, d = (MakePeer("t", name, 1.0) for name in "abcd")
+    a, b, c, d = (MakePeer("bayesvlm", name, 1.0) for name in "abcd")
     areas = {
         a: {"p": 0.9, "q": 0.8},
         b: {"p": 0.8, "q": 0.7},

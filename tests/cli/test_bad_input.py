@@ -231,6 +231,7 @@ def test_a_demo_folder_that_cannot_tell_its_classes(refused, tmp_path):
         (["{tmp}/none"], "none"),
         (["{pool}"], "subfolder"),
         (["{pool}", "--strategies", "best"], "unknown strategy 'best'"),
+        (["{tmp}/none", "--strategies", "probvlm"], "a simulation has none"),
         (["{pool}", "--strategies", ","], "--strategies names none"),
         (["{pool}", "--json", "{tmp}/no/such.json"], "no folder"),
         (["{pool}", "--budget", "many"], "--budget takes whole numbers"),

@@ -53,6 +53,7 @@ def test_every_repeat_is_written_with_its_machine(probal, tmp_path, name):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["propose", "--strategy", "probvlm"], "drawn data has none"),
         (["propose", "--strategy", "best"], "unknown strategy 'best'"),
         (["propose", *SMALL, "--labels", "58"], "58 labels leave 2 of 60 images to choose 10 from"),
         (["update", "--adapter", "best"], "unknown adapter 'best'"),

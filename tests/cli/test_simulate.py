@@ -55,6 +55,34 @@ def test_conditions_adapters_batches_and_budgets(probal, vectors, tmp_path):
     assert "at 12" in result.stdout
 
 
+def test_pools_that_run_out_at_different_labels(probal, vectors, tmp_path):
+    """A long tail keeps as many images as the seed's order of the classes has it."""
+    out = tmp_path / "curves.json"
+    result = probal(
+        "simulate", vectors, "--strategies", "random,margin", "--adapter", "zero-shot", "--imbalance", 4,
+        "--seeds", 3, "--jobs", 1, "--json", out, "--plot", tmp_path / "curves.html",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    ends = {run["labels"][-1] for run in json.loads(out.read_text())["runs"]}
+    assert len(ends) > 1
+    assert f"at {min(ends)}" in result.stdout
+
+
+def test_curves_are_written_before_they_are_summed_up(probal, vectors, tmp_path, monkeypatch):
+    def broken(runs):
+        raise ValueError("cannot be summed up")
+
+    monkeypatch.setattr("probal.simulate.summary.groups", broken)
+    out, rows = tmp_path / "curves.json", tmp_path / "curves.parquet"
+    with pytest.raises(ValueError, match="cannot be summed up"):
+        probal(
+            "simulate", vectors, "--strategies", "random", "--adapter", "zero-shot", "--budget", 6, "--seeds", 1,
+            "--jobs", 1, "--json", out, "--parquet", rows,
+        )  # fmt: skip
+    assert len(json.loads(out.read_text())["runs"]) == 1
+    assert rows.exists()
+
+
 def test_conditions_that_the_source_cannot_meet(probal, vectors):
     result = probal("simulate", vectors, "--outliers", 1, "--unknown-classes", 1)
     assert result.exit_code == 2

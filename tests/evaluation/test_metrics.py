@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, log_loss
 
-from probal.evaluation import accuracy, brier, debiased_ece, ece, nll, reliability
+from probal.evaluation import accuracy, debiased_ece, ece, nll, reliability
 
 
 def predictions(n: int, c: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -24,8 +22,6 @@ def test_against_scikit_learn(n: int, c: int, seed: int) -> None:
     probs, labels = predictions(n, c, seed)
     assert accuracy(probs, labels) == accuracy_score(labels, probs.argmax(1))
     assert nll(probs, labels) == pytest.approx(log_loss(labels, probs, labels=np.arange(c)))
-    onehot = np.eye(c)[labels]
-    assert brier(probs, labels) == pytest.approx(((probs - onehot) ** 2).sum(1).mean())
     single = probs.astype(np.float32)
     assert nll(single, labels) == pytest.approx(nll(probs, labels), rel=1e-4)
 
@@ -33,13 +29,8 @@ def test_against_scikit_learn(n: int, c: int, seed: int) -> None:
 def test_limits() -> None:
     right, wrong = np.eye(3), np.eye(3)[[1, 2, 0]]
     labels = np.arange(3)
-    assert (accuracy(right, labels), nll(right, labels), brier(right, labels), ece(right, labels)) == (
-        1,
-        0,
-        0,
-        0,
-    )
-    assert (accuracy(wrong, labels), brier(wrong, labels), ece(wrong, labels)) == (0, 2, 1)
+    assert (accuracy(right, labels), nll(right, labels), ece(right, labels)) == (1, 0, 0)
+    assert (accuracy(wrong, labels), ece(wrong, labels)) == (0, 1)
     assert 80 < nll(wrong, labels) < 90
 
 
@@ -48,7 +39,6 @@ def test_ece_by_hand() -> None:
     probs = np.array([[0.95, 0.05], [0.95, 0.05], [0.65, 0.35], [0.65, 0.35]])
     labels = np.array([0, 1, 0, 0])
     assert ece(probs, labels, bins=10) == pytest.approx(0.4)
-    assert ece(probs, labels, bins=2, scheme="mass") == pytest.approx(0.4)
     assert ece(probs, labels, bins=1) == pytest.approx(abs(0.75 - 0.8))
 
 
@@ -57,47 +47,28 @@ def test_ece_does_not_depend_on_the_order_even_with_ties() -> None:
     confidence = rng.choice([0.6, 0.7, 0.9], 50)
     probs, labels = np.stack([confidence, 1 - confidence], 1), rng.integers(2, size=50)
     order = rng.permutation(50)
-    for scheme in ("width", "mass"):
-        assert ece(probs, labels, scheme=scheme) == pytest.approx(
-            ece(probs[order], labels[order], scheme=scheme)
-        )
-
-
-def test_mass_bins_hold_equally_many() -> None:
-    """Confidences all in one of the equal-width bins: only equal mass sees that they mean something."""
-    confidence = np.linspace(0.941, 0.999, 400)
-    right = np.arange(400) >= 200  # the lower half is always wrong
-    probs = np.stack([confidence, 1 - confidence], 1)
-    labels = np.where(right, 0, 1)
-    assert ece(probs, labels) == pytest.approx(abs(0.5 - confidence.mean()))
-    assert ece(probs, labels, scheme="mass") == pytest.approx(
-        0.5 * confidence[:200].mean() + 0.5 * (1 - confidence[200:].mean()), abs=0.01
-    )
+    assert ece(probs, labels) == pytest.approx(ece(probs[order], labels[order]))
 
 
 def test_calibrated_predictions_have_a_small_error() -> None:
     rng = np.random.default_rng(1)
     probs = rng.dirichlet(np.ones(4), 40_000)
     labels = (probs.cumsum(1) > rng.random((40_000, 1))).argmax(1)
-    for scheme in ("width", "mass"):
-        assert ece(probs, labels, scheme=scheme) < 0.015
-        sharp = probs**3 / (probs**3).sum(1, keepdims=True)
-        assert ece(sharp, labels, scheme=scheme) > 0.15
+    assert ece(probs, labels) < 0.015
+    sharp = probs**3 / (probs**3).sum(1, keepdims=True)
+    assert ece(sharp, labels) > 0.15
 
 
-@pytest.mark.parametrize("scheme", ["width", "mass"])
 @pytest.mark.parametrize("n", [50, 400])
-def test_debiased_ece_of_calibrated_predictions_is_zero_on_average(
-    scheme: Literal["width", "mass"], n: int
-) -> None:
+def test_debiased_ece_of_calibrated_predictions_is_zero_on_average(n: int) -> None:
     """Where the plain one is far above it, at every N."""
     rng = np.random.default_rng(3)
     plain, debiased = [], []
     for _ in range(60):
         probs = rng.dirichlet(np.ones(4), n)
         labels = (probs.cumsum(1) > rng.random((n, 1))).argmax(1)
-        plain.append(ece(probs, labels, scheme=scheme))
-        debiased.append(debiased_ece(probs, labels, scheme=scheme, generator=rng, n_draws=40))
+        plain.append(ece(probs, labels))
+        debiased.append(debiased_ece(probs, labels, generator=rng, n_draws=40))
     error = np.std(debiased) / 60**0.5
     assert abs(np.mean(debiased)) < 4 * error
     assert np.mean(plain) > 20 * error
@@ -128,7 +99,7 @@ def test_debiased_ece_draws_whole_labels_and_repeats() -> None:
         (np.array([[np.nan, 1.0]]), np.array([0]), "finite"),
     ],
 )
-@pytest.mark.parametrize("metric", [accuracy, nll, brier, ece, debiased_ece])
+@pytest.mark.parametrize("metric", [accuracy, nll, ece, debiased_ece])
 def test_what_does_not_fit_is_named(metric, probs: np.ndarray, labels: np.ndarray, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         metric(probs, labels)
@@ -138,8 +109,6 @@ def test_ece_arguments() -> None:
     probs, labels = predictions(5, 2, 0)
     with pytest.raises(ValueError, match="bins"):
         ece(probs, labels, bins=0)
-    with pytest.raises(ValueError, match="scheme"):
-        ece(probs, labels, scheme="depth")  # type: ignore[arg-type]
 
 
 def test_reliability_points_are_means_of_their_bins() -> None:

@@ -60,12 +60,12 @@ def test_verdicts():
     rng = np.random.default_rng(5)
     flat = _hits(rng, LABELS, 400, 0.9, 2.0)
     n = LABELS.tolist()
-    stop = stopping_advice(flat, n, rng, agreement=0.99, population=2000, round_index=9)
+    stop = stopping_advice(flat, n, rng, agreement=0.99, round_index=9)
     assert stop.verdict is Verdict.CAN_STOP
     assert "200 more labels should add" in stop.sentence
     assert any("agree on 99.0%" in reason for reason in stop.reasons)
     assert stop.low < flat[-1].mean() < stop.high
-    restless = stopping_advice(flat, n, rng, agreement=0.9, population=2000, round_index=9)
+    restless = stopping_advice(flat, n, rng, agreement=0.9, round_index=9)
     assert restless.verdict is Verdict.GO_ON
     assert "agreement" in restless.sentence
     assert stopping_advice(flat, n, rng, None).verdict is Verdict.GO_ON
@@ -83,7 +83,7 @@ def test_verdicts():
 
 def test_advice_survives_json():
     rng = np.random.default_rng(6)
-    advice = stopping_advice(_hits(rng, LABELS, 60, 0.9, 20.0), LABELS.tolist(), rng, 0.9, 400, 9)
+    advice = stopping_advice(_hits(rng, LABELS, 60, 0.9, 20.0), LABELS.tolist(), rng, 0.9, 9)
     assert StoppingAdvice.from_dict(json.loads(json.dumps(advice.to_dict()))) == advice
 
 

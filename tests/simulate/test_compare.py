@@ -82,8 +82,18 @@ def test_runs_become_a_curve_as_long_as_the_shortest():
     found = curve(runs)
     assert found.seeds == (0, 1)
     assert found.values.tolist() == [[0.4], [0.5]]
+
+
+def test_runs_that_end_at_different_labels_are_cut_at_the_last_that_all_have():
+    runs = [
+        {"seed": 0, "labels": [0, 10, 20, 27], "accuracy": [0.1, 0.2, 0.3, 0.44]},
+        {"seed": 1, "labels": [0, 10, 20, 26], "accuracy": [0.1, 0.2, 0.3, 0.5]},
+    ]
+    found = curve(runs)
+    assert found.labels.tolist() == [0, 10, 20, 26]
+    assert found.values[:, -1].tolist() == pytest.approx([0.42, 0.5])
     with pytest.raises(ValueError, match="different labels"):
-        curve([*runs[:1], {"seed": 2, "labels": [0, 9], "accuracy": [0.5, 0.7]}])
+        curve([*runs, {"seed": 2, "labels": [0, 9, 18, 27], "accuracy": [0.1, 0.2, 0.3, 0.4]}])
 
 
 @pytest.mark.parametrize(

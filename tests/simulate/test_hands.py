@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from probal.simulate import Conditions, Hands, OwnLearner, load_source, play, split
-from probal.simulate.compare import NEVER
+from probal.simulate.compare import NEVER, curve, label_ratio_estimate
 from probal.simulate.hands import Cost, cost, in_seconds
 from tests.simulate.conftest import silent
 
@@ -35,6 +35,18 @@ def test_with_equal_seconds_the_ratio_is_that_of_labels() -> None:
     assert found.ratio.mean == pytest.approx(0.5)
     assert found.area_gain is not None
     assert found.area_gain.mean == pytest.approx((0.4 + 0.7) / 2 - (0.25 + 0.45) / 2)
+
+
+def test_of_unequal_curves_the_shared_labels_count_as_in_the_label_ratio() -> None:
+    short = [{**run(s, [0.2, 0.6], [0, 3]), "labels": [0, 10]} for s in range(2)]
+    long = [run(s, [0.2, 0.5, 0.9], [0, 1, 2]) for s in range(2)]
+    for one, two in ((short, long), (long, short)):
+        found = costs(one, two, Hands(1, 1)).ratio
+        by_label = label_ratio_estimate(curve(one), curve(two), 10, np.random.default_rng(0))
+        assert found is not None
+        assert (found.mean, found.low, found.high) == pytest.approx(
+            (by_label.mean, by_label.low, by_label.high)
+        )
 
 
 def test_what_is_called_right_saves_seconds_and_what_is_called_wrong_costs_them() -> None:

@@ -107,6 +107,8 @@ def test_many_sources_adapters_and_batches(source: Source) -> None:
 def test_what_does_not_exist_is_told_before_any_work(source: Source, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown strategy"):
         simulate([source], ["random", "best"], record=tmp_path / "r.jsonl")
+    with pytest.raises(UserError, match="needs a trained ProbVLM, and a simulation has none"):
+        simulate([source], ["random", "probvlm"], record=tmp_path / "r.jsonl")
     with pytest.raises(UserError, match="unknown adapter"):
         simulate([source], ["random"], adapters=["svm"], record=tmp_path / "r.jsonl")
     with pytest.raises(UserError, match="jobs is a number"):

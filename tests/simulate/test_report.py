@@ -51,6 +51,16 @@ def test_a_strategy_against_random():
     assert early.label_ratio.mean == 1  # one batch of one
 
 
+def test_all_strategies_are_summed_up_to_the_label_that_each_got_to():
+    """Defect: the table's `at N` was the first strategy's end."""
+    short = [run("short", seed, [0.5, 0.6 + 0.01 * seed]) for seed in range(3)]
+    auto, _, one = summarize(groups(RUNS + short)[0])
+    assert (auto.budget, one.budget) == (10, 10)
+    assert auto.final.mean == pytest.approx(0.7)
+    assert auto.area.mean == pytest.approx(0.6)
+    assert {each.budget for each in summarize(groups(RUNS + short)[0], 5)} == {5}
+
+
 def test_without_random_there_is_no_gain():
     (auto,) = summarize(groups(RUNS[:3])[0])
     assert (auto.area_gain, auto.label_ratio) == (None, None)

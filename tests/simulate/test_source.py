@@ -68,6 +68,7 @@ def test_what_does_not_fit_is_told(path: Path, arrays: dict[str, np.ndarray], tm
     assert f"text_x must be finite [C,{x.shape[1]}]" in refused(tmp_path / "wide.npz")
     np.savez(tmp_path / "pair.npz", a_x=x, a_y=y, b_x=x[:, 1:], b_y=y)
     assert "cannot be compared" in refused(tmp_path / "pair.npz", "a", "b")
+    assert "measured on the images being labeled" in refused(tmp_path / "pair.npz", "a", "a")
     for scale in ([1, 2], 0, np.nan, "much"):
         np.savez(tmp_path / "scale.npz", x=x, y=y, scale=scale)
         assert "scale must be one positive number" in refused(tmp_path / "scale.npz")
