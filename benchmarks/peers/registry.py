@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -42,15 +42,15 @@ class MakePeer:
         return make(self.strategy, self.setting)
 
 
-def peers_of(tool: str) -> list[MakePeer]:
-    """All strategies of a tool at all settings; UserError where the tool is unknown or not installed."""
+def peers_of(tool: str, settings: Sequence[float] | None = None) -> list[MakePeer]:
+    """All strategies of a tool at its own settings, or at these; UserError where it is unknown or not installed."""
     if tool not in _PEERS:
         raise UserError(f"unknown tool '{tool}'; known tools: {', '.join(_PEERS)}")
-    module, _, settings, _ = _PEERS[tool]
+    module, _, usual, _ = _PEERS[tool]
     try:
         strategies = import_module(f"benchmarks.peers.{module}").STRATEGIES
     except ImportError as error:
         raise UserError(
             f"{tool} is not there ({error}); install benchmarks/peers/requirements.txt"
         ) from error
-    return [MakePeer(tool, strategy, setting) for strategy in strategies for setting in settings]
+    return [MakePeer(tool, strategy, setting) for strategy in strategies for setting in settings or usual]

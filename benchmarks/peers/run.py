@@ -4,6 +4,7 @@
     .venv-peers/bin/pip install --no-deps -r benchmarks/peers/requirements.txt
     .venv-peers/bin/python -m benchmarks.peers.run --data ../shared/data --out results/peers [--seeds 20]
         [--tune-seeds 3] [--finalists 6] [--sets food10 pets] [--tools scikit-activeml baal] [--only margin typiclust]
+        [--settings 1000 10000]
 
 First every setting of every peer runs on `--tune-seeds` seeds of all sets; that of the largest mean area over all
 is the peer's fixed one, chosen with the answers in sight, in its favour. Then it runs on all seeds; with
@@ -39,7 +40,7 @@ Chosen = Sequence[tuple[BenchSet, Source]]
 def main() -> None:
     arguments = parse()
     chosen = load_sets(arguments.sets, arguments.data)
-    peers = [peer for tool in arguments.tools for peer in peers_of(tool)]
+    peers = [peer for tool in arguments.tools for peer in peers_of(tool, arguments.settings)]
     if arguments.only:
         peers = [peer for peer in peers if peer.strategy in arguments.only]
     if not peers:
@@ -62,6 +63,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tools", nargs="+", default=list(TOOLS), metavar="TOOL")
     parser.add_argument("--finalists", type=int, metavar="K")
     parser.add_argument("--only", nargs="+", metavar="STRATEGY")
+    parser.add_argument("--settings", type=float, nargs="+", help="tried in place of each tool's own")
     return parser.parse_args()
 
 

@@ -150,3 +150,11 @@ def test_auto_is_compared_with_the_best_peer_of_each_set():
 def test_an_unknown_tool_is_told():
     with pytest.raises(UserError, match="unknown tool 'weka'; known tools: scikit-activeml"):
         peers_of("weka")
+
+
+def test_settings_can_be_named():
+    assert {(peer.strategy, peer.setting) for peer in peers_of("bayesvlm", [7.0])} == {
+        ("bald", 7.0),
+        ("epig", 7.0),
+    }
+    assert {peer.setting for peer in peers_of("bayesvlm")} == {100.0, 10_000.0}
