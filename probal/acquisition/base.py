@@ -45,9 +45,7 @@ class AcquisitionState:
     logits: GaussianLogits  # N rows, C classes
     labeled: Tensor  # [n] int64 rows
     labels: Tensor  # [n] int64 classes
-    pending: (
-        Tensor  # [m] int64 rows out for labeling, the latest last: not proposed again, and counted as covered
-    )
+    pending: Tensor  # [m] int64 rows out for labeling, the latest last: not proposed again, and covered
     joint: JointSampler | None = None
     """Joint draws of the logits of unit rows; None: as the logits and the rows' cosines have them."""
     target: Target | None = None
