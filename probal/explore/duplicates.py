@@ -38,14 +38,12 @@ def keep_from_audit(workspace: Workspace, project: Project, report: Report) -> N
     """Note the pool images that are near-duplicates of audit images: they are neither proposed nor trained on.
 
     Otherwise the accuracy would be measured on images that the model has as good as seen. The audit stays what it
-    was, drawn uniformly over all images.
+    was, drawn uniformly over all images. An audit image whose file is gone counts, since it may come back.
     """
     store = workspace.store
-    images = [
-        image
-        for image in store.images(project.id, state=ImageState.OK)
-        if image.role in (Role.POOL, Role.AUDIT)
-    ]
+    readable = store.images(project.id, state=ImageState.OK)
+    gone = store.images(project.id, state=ImageState.MISSING, role=Role.AUDIT)
+    images = [*(image for image in readable if image.role in (Role.POOL, Role.AUDIT)), *gone]
     audit = np.array([image.role is Role.AUDIT for image in images], bool)
     if project.config.image_root is None or not audit.any():
         return

@@ -70,6 +70,10 @@ def test_copies_of_audit_images_leave_the_pool_and_come_back_with_their_role(
     assert near_audit(store, project) == {images["a"].id, images["a-blurred"].id}
     shown = {image.path[:-4] for image in load_catalog(workspace, project).images}
     assert shown == images.keys() - {"a", "a-small", "a-blurred", "c"}
+    (tmp_path / "copies" / "a-small.png").unlink()
+    store.sync_images(project.id, scan_folder(tmp_path / "copies"))
+    keep_from_audit(workspace, project, quiet)
+    assert near_audit(store, project) == {images["a"].id, images["a-blurred"].id}  # its file may come back
     store.set_role(project.id, [images["a-small"].id], Role.POOL)
     keep_from_audit(workspace, project, quiet)
     assert near_audit(store, project) == set()
