@@ -7,6 +7,7 @@ from dataclasses import replace
 from probal.session import Session
 from probal.session.replay import replay
 from probal.session.snapshot import read_fit, snapshot_path
+from probal.session.standing import labeled_rows
 from probal.session.warm_start import start_of
 from probal.types import Project, Role
 from tests.session.conftest import label
@@ -73,5 +74,6 @@ def test_a_fit_learns_from_labels_in_the_order_they_were_given(
     for image_id in backwards:
         label(session, truth, [image_id])
     images = session._vectors.images(Role.POOL)
-    rows, _ = session._engine.labels(images)
+    store, project = session.store, session.project
+    rows, _ = labeled_rows(store, project, images, session.classes, store.watermark(project.id))
     assert [images[i].id for i in rows.tolist()] == backwards
