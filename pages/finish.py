@@ -15,7 +15,7 @@ project = require_project()
 st.title("Finish", anchor=False)
 st.write(
     "Let the model label what it is sure enough of, and keep the rest for people. How sure is enough is not its own "
-    "word: it is tested on the randomly drawn images that you labeled without a suggestion."
+    "word: it is tested on labeled images that no model has learned from."
 )
 record = finished.record(workspace, project)
 if record is not None:

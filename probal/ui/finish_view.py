@@ -140,7 +140,7 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
             st.metric(label, value, help=text, width="content")
     wrong = "none" if not found.audit_wrong else f"{found.audit_wrong}"
     st.caption(
-        f"Tested on {found.audit_kept} randomly drawn images that it is as sure of as of these; {wrong} of them "
+        f"Tested on {found.audit_kept} labeled images that it never saw and is as sure of as of these; {wrong} of them "
         "wrong."
     )
 
