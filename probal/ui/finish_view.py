@@ -140,8 +140,8 @@ def numbers(plan: FinishPlan, easier: FinishPlan | None) -> None:
             st.metric(label, value, help=text, width="content")
     wrong = "none" if not found.audit_wrong else f"{found.audit_wrong}"
     st.caption(
-        f"Tested on {found.audit_kept} labeled images that it never saw and is as sure of as of these; {wrong} of them "
-        "wrong."
+        f"Tested on {found.audit_kept} labeled images that it never saw and is as sure of as of these; {wrong} "
+        "of them wrong."
     )
 
 
