@@ -35,9 +35,9 @@ def panel(name: str, runs: pd.DataFrame) -> Panel:
     kept = [strategy for strategy in OWN if strategy in set(runs["strategy"])]
     peers = {peer: _area(each) for peer, each in runs.groupby("strategy") if peer not in OWN}
     kept += [max(peers, key=lambda peer: peers[peer])] if peers else []
-    lines = [_line(strategy, runs[runs["strategy"] == strategy]) for strategy in kept]
-    lowest = max(0.0, min(min(line.mean) for line in lines) - ROOM)
     seeds = runs[runs["strategy"] == kept[0]]["seed"].nunique()
+    lines = [_line(strategy, runs[runs["strategy"] == strategy], seeds) for strategy in kept]
+    lowest = max(0.0, min(min(line.mean) for line in lines) - ROOM)
     return Panel(
         f"{name} · {seeds} seeds", lines, "labels", bottom=min(0.8, STEP * math.floor(lowest / STEP))
     )
@@ -48,15 +48,17 @@ def _area(runs: pd.DataFrame) -> float:
     return float(np.trapezoid(mean, mean.index))
 
 
-def _line(strategy: str, runs: pd.DataFrame) -> Line:
+def _line(strategy: str, runs: pd.DataFrame, seeds: int) -> Line:
+    """`seeds` stand in the panel's title; a line of fewer says so."""
     table = runs.pivot(index="labels", columns="seed", values="accuracy")
     points = [estimate(row) for row in table.to_numpy()]
     ends = [(p.mean if p.low is None else p.low, p.mean if p.high is None else p.high) for p in points]
     # the last state has no batch to choose, so its seconds are no round's
     seconds = runs[runs["labels"] < runs["labels"].max()]["seconds"].mean()
     short = strategy.split("/")[-1]
+    fewer = f", {table.shape[1]} seeds" if table.shape[1] != seeds else ""
     return Line(
-        f"{short}, {seconds:.2g} s a round",
+        f"{short}, {seconds:.2g} s a round{fewer}",
         table.index.astype(float).tolist(),
         [p.mean for p in points],
         [low for low, _ in ends],

@@ -34,6 +34,12 @@ def test_of_the_peers_the_best_is_drawn_and_only_rounds_that_choose_count_as_sec
     assert all(low < mean for low, mean in zip(found.lines[0].low, found.lines[0].mean, strict=True))
 
 
+def test_a_line_of_fewer_seeds_says_so() -> None:
+    fewer = runs()
+    fewer = fewer[(fewer["strategy"] != "tool/good") | (fewer["seed"] == 0)]
+    assert [line.label[-7:] for line in panel("set", fewer).lines] == ["a round", "a round", "1 seeds"]
+
+
 @pytest.mark.parametrize(("start", "bottom"), [(0.05, 0.0), (0.5, 0.4), (0.69, 0.6)])
 def test_the_axis_begins_below_the_lowest_mean(start: float, bottom: float) -> None:
     assert panel("set", runs(start)).bottom == pytest.approx(bottom)
