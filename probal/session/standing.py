@@ -23,11 +23,11 @@ class Standing:
 
     labeled: Tensor  # [n] int64, in the order in which the labels were given
     labels: Tensor  # [n] int64 classes
-    pending: Tensor  # [m] int64, the last to be handed out last
+    pending: Tensor  # [m] int64, the last to be handed out last; also those answered after the fit's events
     closed: Tensor  # [k] int64 flagged, or labeled with a class that is archived
     excluded: Tensor  # [l] int64 near-duplicates of audit images
     pending_ids: list[int]
-    """Image ids in somebody's hands, whatever else they are."""
+    """Image ids in somebody's hands or answered since, whatever else they are."""
 
     def taken(self) -> Tensor:
         """All that is not free, [n+m+k+l]."""
@@ -72,13 +72,20 @@ def standing(
     row = {image.id: i for i, image in enumerate(images)}
     known = {images[i].id for i in labeled.tolist()}
     apart = near_audit(store, project)
-    out = store.pending_images(project.id, datetime.now(UTC))
+    held = store.pending_images(project.id, datetime.now(UTC))
     # labels of archived classes train nothing, and their images have their answer all the same
-    answered = {label.image_id for label in store.current_labels(project.id, Role.POOL, until)}
-    closed = answered.union(store.flagged_images(project.id, until)) - set(out) - apart - known
+    answered = _answered(store, project, until)
+    # read after the leases: an answer that comes in between is in one of the two at least
+    out = list(dict.fromkeys([*held, *sorted(_answered(store, project, None) - answered)]))
+    closed = answered - set(out) - apart - known
 
     def rows(ids: Iterable[int]) -> Tensor:
         return torch.tensor([row[each] for each in ids if each in row], dtype=torch.int64)
 
     pending = [each for each in out if each not in apart and each not in known]
     return Standing(labeled, labels, rows(pending), rows(sorted(closed)), rows(sorted(apart)), out)
+
+
+def _answered(store: Store, project: Project, until: int | None) -> set[int]:
+    labels = store.current_labels(project.id, Role.POOL, until)
+    return {label.image_id for label in labels}.union(store.flagged_images(project.id, until))

@@ -67,6 +67,10 @@ def test_labels_that_come_while_a_round_is_made_wait_for_the_next(
     assert latest.event_watermark < read(own)
     assert latest.n_train == len(store.current_labels(own, Role.POOL, latest.event_watermark))
     assert latest.n_labels == len(store.current_labels(own, until=latest.event_watermark))
+    answered = {each.image_id for each in store.current_labels(own, Role.POOL)}
+    assert not answered & {each.image_id for each in store.proposals(latest.id)}
+    assert set(latest.pending_ids) <= answered
+    assert latest.pending_ids
     assert replay(session, latest.index).differences == ()
 
 
