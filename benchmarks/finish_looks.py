@@ -2,10 +2,10 @@
 
     python benchmarks/finish_looks.py [--replicates 2000] [--precision 0.95]
 
-The worst case: every image equally sure and one right in `precision` less 1.5 per mille, so that each certificate
-is a false one. The model stays the same while the audit grows from 60 to 200 labels, 14 a look; a model that
-changes gives chances that are less alike. Prints the share of replicates with a false certificate at the last look,
-and at any of them, ± 95 %.
+A hard case: every image is equally sure, and the share that is right is 1.5 per mille below the precision, so that
+each certificate is a false one. The model stays the same while the audit grows from 60 to 200 labels, 14 a look; of
+models that change the chances would be less alike, and more of them might come true. Prints the share of
+replicates with a false certificate at the last look, and at any of them, ± 95 %.
 """
 
 from __future__ import annotations
